@@ -1,0 +1,246 @@
+"""What dualad asks of an array library: one small object, with a slow default for most of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import DeviceError
+from .device import Device
+
+Array = Any  # an array of the backend
+Key = Any  # an index: an int, slice, ellipsis, None, integer or boolean array, or a tuple of them
+
+
+class Backend:
+    """An array library, as dualad sees it.
+
+    A subclass names its array types, its devices and its namespace (a module of the Array API
+    standard's functions), and says how arrays come from and go to NumPy. Everything else has a
+    default made of standard functions, to be overridden where the library does better.
+
+    A method with the name of an op (``getitem``, ``sum``) takes the place of the namespace's
+    function of that name.
+
+    Attributes
+    ----------
+    name : str
+        The name in messages and in ``dualad.backends.get(name)``.
+    device_types : tuple of str
+        The device types this backend owns, such as ``("cuda",)``.
+    array_types : tuple of type
+        The types of its arrays.
+    xp : module
+        Its namespace of standard functions.
+    unavailable : str or None
+        Why the backend cannot be used on this machine, in one sentence; None if it can.
+    """
+
+    name: ClassVar[str]
+    device_types: ClassVar[tuple[str, ...]]
+    array_types: tuple[type, ...] = ()
+    xp: Any = None
+    unavailable: str | None = None
+
+    # -- what a backend must say -------------------------------------------------------------
+
+    def devices(self) -> list[Device]:
+        """Return the devices at hand, the default one first."""
+        raise NotImplementedError
+
+    def from_numpy(self, array: np.ndarray, device: Device) -> Array:
+        """Return a copy of a NumPy array on one of this backend's devices."""
+        raise NotImplementedError
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """Return the array's elements as a NumPy array, which may share memory with it."""
+        raise NotImplementedError
+
+    def device_of(self, array: Array) -> Device:
+        """Return the device an array is on."""
+        raise NotImplementedError
+
+    def native_device(self, device: Device) -> Any:
+        """Return what the namespace's ``device=`` arguments take for `device`."""
+        raise NotImplementedError
+
+    # -- dtypes ------------------------------------------------------------------------------
+
+    @cached_property
+    def native_dtypes(self) -> dict[dtypes.DType, Any]:
+        """The namespace's dtype for each of dualad's that it has."""
+        named = {d: getattr(self.xp, d.name, None) for d in dtypes.ALL}
+        # NumPy and CuPy name their dtypes by scalar types; their arrays carry np.dtype objects.
+        return {
+            d: np.dtype(n) if isinstance(n, type) and issubclass(n, np.generic) else n
+            for d, n in named.items()
+            if n is not None
+        }
+
+    # -- arrays ------------------------------------------------------------------------------
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return the function that computes the op `name` on this backend's arrays."""
+        own = getattr(self, name, None)
+        if own is not None:
+            return own
+        function = self.xp
+        for part in name.split("."):
+            function = getattr(function, part)
+        return function
+
+    def check_device(self, device: Device) -> Device:
+        """Return `device` with its index filled in.
+
+        Raises
+        ------
+        DeviceError
+            If there is no such device.
+        """
+        here = self.devices()
+        full = next((d for d in here if d == device or (device.index is None)), None)
+        if full is None:
+            names = ", ".join(str(d) for d in here)
+            raise DeviceError(f"there is no device {device}: the {self.name} backend has {names}")
+        return full
+
+    def to_device(self, array: Array, device: Device) -> Array:
+        """Return the array on another device of this backend."""
+        return array.to_device(self.native_device(device))
+
+    def copy(self, array: Array) -> Array:
+        """Return an array of the same elements that shares no memory."""
+        return self.xp.asarray(array, copy=True)
+
+    def is_view(self, result: Array, array: Array) -> bool:
+        """Whether `result`, a reshape of `array`, shares its memory in this library.
+
+        The default says yes, for a library that cannot tell: a reshape is then always a view.
+        """
+        return True
+
+    def is_temporary(self, array: Array) -> bool:
+        """Whether the array owns its memory, so that only those who hold `array` itself or a
+        view that holds it can see a change; then dualad may write into it in place.
+        """
+        return False
+
+    # -- what the standard lacks -------------------------------------------------------------
+
+    def getitem(self, array: Array, *, key: Key) -> Array:
+        """Return ``array[key]`` for any key that NumPy takes."""
+        if _is_basic(key):
+            return array[_basic_key(key, array.shape)]
+        at = self._positions(array.shape, key)
+        flat = self.xp.reshape(array, (-1,))
+        ids = self.from_numpy(at.reshape(-1), self.device_of(array))
+        return self.xp.reshape(self.xp.take(flat, ids, axis=0), at.shape)
+
+    def setitem(self, array: Array, value: Any, *, key: Key) -> Array:
+        """Return a copy of the array with ``array[key] = value`` done."""
+        xp, device = self.xp, self.device_of(array)
+        if _is_basic(key):
+            array = self.copy(array)
+            array[_basic_key(key, array.shape)] = value
+            return array
+        # Gather from the old elements followed by the new ones.
+        at = self._positions(array.shape, key)
+        value = xp.astype(xp.asarray(value, device=self.native_device(device)), array.dtype)
+        value = xp.reshape(xp.broadcast_to(value, at.shape), (-1,))
+        source = np.arange(prod(array.shape))
+        source[at.reshape(-1)] = source.size + np.arange(at.size)
+        both = xp.concat([xp.reshape(array, (-1,)), value])
+        return xp.reshape(xp.take(both, self.from_numpy(source, device), axis=0), array.shape)
+
+    def index_add(self, array: Array, value: Array, *, key: Key) -> Array:
+        """Return ``array`` with `value` added at `key`, repeated positions counted each time.
+
+        The array belongs to the caller: it may be changed in place and returned.
+        """
+        xp, device = self.xp, self.device_of(array)
+        at = self._positions(array.shape, key).reshape(-1)
+        # A row for each element, listing where in `value` its terms stand, padded with a zero.
+        order = np.argsort(at, kind="stable")
+        counts = np.bincount(at, minlength=prod(array.shape))
+        table = np.full((counts.size, max(1, counts.max(initial=0))), at.size)
+        rank = np.arange(at.size) - np.repeat(np.cumsum(counts) - counts, counts)
+        table[at[order], rank] = order
+        zero = xp.zeros((1,), dtype=array.dtype, device=self.native_device(device))
+        terms = xp.concat([xp.reshape(value, (-1,)), zero])
+        picked = xp.take(terms, self.from_numpy(table.reshape(-1), device), axis=0)
+        total = xp.sum(xp.reshape(picked, table.shape), axis=1)
+        return array + xp.reshape(total, array.shape)
+
+    def _positions(self, shape: Sequence[int], key: Key) -> np.ndarray:
+        """Return the flat positions that `key` selects, found by indexing them with NumPy."""
+        whole = np.arange(prod(shape)).reshape(shape)
+        parts = key if isinstance(key, tuple) else (key,)
+        known = tuple(self.to_numpy(k) if isinstance(k, self.array_types) else k for k in parts)
+        return np.asarray(whole[known])
+
+    # -- random numbers ----------------------------------------------------------------------
+
+    def generator(self, seed: int, device: Device) -> Any:
+        """Return a random number generator for a device, seeded."""
+        return np.random.Generator(np.random.PCG64(seed))
+
+    def random(
+        self, generator: Any, kind: str, shape: tuple[int, ...], dtype: Any, device: Device, **kw: Any
+    ) -> Array:
+        """Return random numbers: `kind` is a method of NumPy's Generator, `kw` its arguments."""
+        values = getattr(generator, kind)(size=shape, **kw)
+        return self.xp.astype(self.from_numpy(np.asarray(values), device), dtype)
+
+    # -- figures -----------------------------------------------------------------------------
+
+    def describe(self, device: Device) -> str:
+        """Return the device's name and memory for a bug report; empty if nothing is known."""
+        return ""
+
+    def synchronize(self, device: Device) -> None:
+        """Wait until all work on the device is done."""
+
+
+_BASIC = (int, slice, type(None), type(...), np.integer)
+
+
+def _is_basic(key: Key) -> bool:
+    """Whether a key is made of integers, slices, ellipses and newaxes alone."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(isinstance(k, _BASIC) and not isinstance(k, bool) for k in parts)
+
+
+def _basic_key(key: Key, shape: Sequence[int]) -> tuple[Any, ...]:
+    """Return a basic key as the standard demands it: complete, and with slices inside the bounds."""
+    parts = key if isinstance(key, tuple) else (key,)
+    used = sum(k is not None and k is not ... for k in parts)
+    if used > len(shape):
+        raise IndexError(f"too many indices: the array is {len(shape)}-dimensional, {used} given")
+    if ... not in parts:
+        parts = (*parts, ...)
+    out: list[Any] = []
+    axis = 0
+    for k in parts:
+        if k is ...:
+            axis += len(shape) - used
+            out.append(k)
+        elif k is None:
+            out.append(k)
+        else:
+            out.append(_inside(k, shape[axis], axis))
+            axis += 1
+    return tuple(out)
+
+
+def _inside(k: Any, n: int, axis: int) -> Any:
+    if isinstance(k, slice):
+        start, stop, step = k.indices(n)
+        return slice(start, stop if stop >= 0 else None, step)
+    if not -n <= k < n:
+        raise IndexError(f"index {k} is out of bounds for axis {axis} with size {n}")
+    return int(k)

@@ -1,0 +1,166 @@
+"""The data types of the Array API standard, one object each, the same for every backend.
+
+A backend's own dtype objects (``numpy.dtype('float32')``) are translated at its door
+(`dualad.backends`): they differ between libraries, and NumPy's equal ``None``, strings and more.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .errors import DTypeError
+
+Kind = Literal["bool", "signed integer", "unsigned integer", "real floating", "complex floating"]
+
+
+class DType:
+    """A data type, such as ``dualad.float32``.
+
+    Attributes
+    ----------
+    name : str
+        The name in the standard, such as ``"float32"``.
+    kind : str
+        The standard's kind: ``"bool"``, ``"signed integer"``, ``"unsigned integer"``,
+        ``"real floating"`` or ``"complex floating"``.
+    itemsize : int
+        Bytes per element.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.float64.itemsize, dualad.float64.is_floating_point
+    (8, True)
+    """
+
+    __slots__ = ("itemsize", "kind", "name")
+
+    def __init__(self, name: str, kind: Kind, itemsize: int) -> None:
+        self.name, self.kind, self.itemsize = name, kind, itemsize
+
+    def __repr__(self) -> str:
+        return f"dualad.{self.name}"
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return as_dtype, (self.name,)  # unpickled and copied to the same object
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether this is a real floating-point type."""
+        return self.kind == "real floating"
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether this is a complex type."""
+        return self.kind == "complex floating"
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether Tensors of this type can require grad: real and complex floating types."""
+        return self.kind.endswith("floating")
+
+
+bool_ = DType("bool", "bool", 1)
+int8 = DType("int8", "signed integer", 1)
+int16 = DType("int16", "signed integer", 2)
+int32 = DType("int32", "signed integer", 4)
+int64 = DType("int64", "signed integer", 8)
+uint8 = DType("uint8", "unsigned integer", 1)
+uint16 = DType("uint16", "unsigned integer", 2)
+uint32 = DType("uint32", "unsigned integer", 4)
+uint64 = DType("uint64", "unsigned integer", 8)
+float16 = DType("float16", "real floating", 2)
+float32 = DType("float32", "real floating", 4)
+float64 = DType("float64", "real floating", 8)
+complex64 = DType("complex64", "complex floating", 8)
+complex128 = DType("complex128", "complex floating", 16)
+
+ALL = (
+    bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
+    float16, float32, float64, complex64, complex128,
+)  # fmt: skip
+BY_NAME = {dtype.name: dtype for dtype in ALL}
+
+# PyTorch's other names for them.
+ALIASES = {
+    "half": float16, "float": float32, "double": float64, "cfloat": complex64,
+    "cdouble": complex128, "short": int16, "int": int32, "long": int64,
+}  # fmt: skip
+
+# Python's number types, as NumPy and PyTorch read them: float means the default dtype.
+_PYTHON = {bool: bool_, int: int64}
+
+_default = float32
+
+
+def get_default_dtype() -> DType:
+    """Return the dtype that Python floats and creation functions get (float32 at first).
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.get_default_dtype()
+    dualad.float32
+    """
+    return _default
+
+
+def set_default_dtype(dtype: DType) -> None:
+    """Set the dtype that Python floats and creation functions get.
+
+    Parameters
+    ----------
+    dtype : DType
+        A real floating type; complex numbers get the complex type of the same precision.
+
+    Raises
+    ------
+    DTypeError
+        If `dtype` is not a real floating type.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.set_default_dtype(dualad.float64)
+    >>> dualad.tensor([0.5]).dtype
+    dualad.float64
+    >>> dualad.set_default_dtype(dualad.float32)
+    """
+    global _default
+    dtype = as_dtype(dtype)
+    if not dtype.is_floating_point:
+        raise DTypeError(f"set_default_dtype: only real floating types are supported, got {dtype}")
+    _default = dtype
+
+
+def as_dtype(dtype: object) -> DType:
+    """Return the DType that `dtype` names: a DType, its name, or Python's bool, int, float, complex.
+
+    Raises
+    ------
+    DTypeError
+        If `dtype` names no data type of the standard.
+    """
+    if isinstance(dtype, DType):
+        return dtype
+    if dtype is float:
+        return _default
+    if dtype is complex:
+        return complex_of(_default)
+    if isinstance(dtype, type) and dtype in _PYTHON:
+        return _PYTHON[dtype]
+    # NumPy's dtype objects and scalar types, and those of other libraries, carry the name.
+    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or dtype
+    if isinstance(name, str) and name in BY_NAME:
+        return BY_NAME[name]
+    raise DTypeError(f"not a data type: {dtype!r}; use one such as dualad.float32")
+
+
+def complex_of(dtype: DType) -> DType:
+    """Return the complex type of a floating type's precision."""
+    return {float16: complex64, float32: complex64, float64: complex128}.get(dtype, dtype)
+
+
+def real_of(dtype: DType) -> DType:
+    """Return the real type of a complex type's parts; other types are returned as they are."""
+    return {complex64: float32, complex128: float64}.get(dtype, dtype)

@@ -1,0 +1,144 @@
+"""What a tracked Tensor carries beside its value: a Node of the tape, or a Dual's tangent.
+
+A Tensor is *of a level*: that of its node, or the ground if it has none. Levels are tags from a
+counter. Plain Tensors that require grad are of level `GROUND`; each transform takes a fresh level,
+so nothing has to be put back when one ends, however it ends, and two nested derivatives can
+never be mistaken for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+GROUND = 0
+
+#: A level of its own for each transform: higher than all that are open around it.
+fresh_level: Callable[[], int] = count(GROUND + 1).__next__
+
+# A node's number is higher than those of the nodes it depends on: walking back in falling order
+# meets each node after all its consumers.
+_next_number = count().__next__
+
+
+class Node:
+    """One application of an op, as the reverse walk needs it.
+
+    Attributes
+    ----------
+    op : Op
+        The op that was applied.
+    level : int
+        The level of its result.
+    number : int
+        Its place in the order of creation.
+    parents : tuple of (Node or None)
+        The node of each argument that is tracked at this level.
+    saved : tuple of (tuple or None), or None
+        For each argument, the values its map reads; None once they are freed.
+    static : dict
+        The op's keyword arguments.
+    shape, dtype
+        Those of the result, which its cotangent takes.
+    hooks : list or None
+        Functions called with the cotangent, which may return another.
+    """
+
+    __slots__ = (
+        "__weakref__", "dtype", "hooks", "level", "number", "op", "parents", "saved", "shape",
+        "static",
+    )  # fmt: skip
+
+    def __init__(
+        self, op: Any, level: int, parents: Any, saved: Any, static: Any, shape: Any, dtype: Any
+    ) -> None:
+        self.op = op
+        self.level = level
+        self.parents = parents
+        self.saved = saved
+        self.static = static
+        self.shape = shape
+        self.dtype = dtype
+        self.hooks: list[Any] | None = None
+        self.number = _next_number()
+
+    def name(self) -> str:
+        """Return the node's name in PyTorch's style, such as ``"MulBackward0"``."""
+        return f"{self.op.node_name}Backward0"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """The nodes of the op's arguments, each with the number of the output it used."""
+        return tuple(_edge(p) for p in self.parents)
+
+
+class Leaf(Node):
+    """Where a derivative ends: a Tensor that requires grad, or the input of a transform."""
+
+    __slots__ = ("box",)
+
+    def __init__(self, level: int, shape: Any, dtype: Any, box: GradBox | None = None) -> None:
+        super().__init__(None, level, (), (), None, shape, dtype)
+        self.box = box
+
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+
+class Output(Node):
+    """One output of an op that has several; its parent is the node of the op."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, node: Node, index: int, shape: Any, dtype: Any) -> None:
+        super().__init__(node.op, node.level, (node,), (), None, shape, dtype)
+        self.index = index
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        return self.parents[0].next_functions
+
+
+def _edge(parent: Node | None) -> tuple[Node | None, int]:
+    return (parent, parent.index if isinstance(parent, Output) else 0)
+
+
+class GradBox:
+    """Where a Tensor's ``.grad`` is kept: shared by its handle and its node, so that neither has
+    to hold the other and no reference cycle arises."""
+
+    __slots__ = ("grad",)
+
+    def __init__(self) -> None:
+        self.grad: Any = None
+
+
+class Dual:
+    """The forward-mode counterpart of a Node: a level and the tangent of a value at that level."""
+
+    __slots__ = ("level", "tangent")
+
+    def __init__(self, level: int, tangent: Any) -> None:
+        self.level = level
+        self.tangent = tangent
+
+
+class Standin:
+    """The shape and dtype of an array that is never made.
+
+    A Differential's rule is linear in its tangent; taped over a stand-in of the tangent, with no
+    arithmetic spent on it, it yields its own adjoint.
+    """
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape, self.dtype = tuple(shape), dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)

@@ -1,0 +1,119 @@
+"""What an op may be given, and what to say when a backend refuses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backends.registry import BY_TYPE
+from ..errors import DeviceError, DTypeError, ShapeError
+from .node import Standin
+from .shapes import broadcast
+from .tensor import Tensor
+
+#: Python's numbers: weak in promotion, they are handed to the backend as they are.
+PYTHON_SCALARS = frozenset({bool, int, float, complex})
+
+
+class UnknownOperand(TypeError):
+    """Something that is no array: an operator then lets the other side try."""
+
+
+class Functions(dict[type, Any]):
+    """An op's function for each type of array, found on first use.
+
+    It is None for types that need the general path: Tensors, stand-ins, Python's numbers.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(dict.fromkeys((Tensor, Standin, *PYTHON_SCALARS)))
+        self.name = name
+
+    def __missing__(self, kind: type) -> Any:
+        backend = BY_TYPE[kind]
+        if backend is None:
+            return None
+        try:
+            function = backend.function(self.name)
+        except AttributeError:
+            raise NotImplementedError(
+                f"{self.name}: the {backend.name} backend has no function of that name"
+            ) from None
+        self[kind] = function
+        return function
+
+
+def snapshot(value: Any) -> Any:
+    """Return a user's array as a value that will not change: a tape may keep it.
+
+    A Tensor of a lower level is a handle the user may write to; a NumPy array is writable
+    memory. Both are kept as they are now.
+    """
+    if type(value) is Tensor:
+        if value._alias is not None:
+            value._alias.refresh(value)
+        return Tensor(value._value, value._node)
+    if type(value) is np.ndarray:
+        return value.copy() if value.flags.writeable or value.base is not None else value
+    backend = BY_TYPE[type(value)]
+    if backend is None or isinstance(value, np.generic):
+        return value
+    return backend.copy(value)
+
+
+def check_operands(name: str, values: Any) -> Any:
+    """Return the backend type of arrays that meet in an op, none of them a Tensor.
+
+    Raises
+    ------
+    DeviceError
+        If they are arrays of different backends.
+    UnknownOperand
+        If one of them is no array.
+    """
+    found = None
+    for position, v in enumerate(values):
+        if type(v) in PYTHON_SCALARS:
+            continue
+        backend = BY_TYPE[type(v)]
+        if backend is None:
+            raise UnknownOperand(
+                f"{name}: argument {position + 1} is neither a Tensor, an array nor a number, but "
+                f"{type(v).__name__}; make it a Tensor with dualad.asarray"
+            )
+        if found is not None and BY_TYPE[type(found)] is not backend:
+            raise DeviceError(_mixed(name, values))
+        found = v
+    return found
+
+
+def explain(error: Exception, name: str, values: Any) -> Exception:
+    """Return the error to raise where a backend raised `error` in an op: ours if its cause is
+    known, else the backend's own."""
+    arrays = [v for v in values if BY_TYPE[type(v)] is not None]
+    devices = {str(BY_TYPE[type(a)].device_of(a)) for a in arrays}  # type: ignore[union-attr]
+    if len(devices) > 1:
+        return DeviceError(_mixed(name, values))
+    if len(arrays) > 1 and isinstance(error, (ValueError, RuntimeError)):
+        shapes = [tuple(a.shape) for a in arrays]
+        try:
+            broadcast(*shapes)
+        except ValueError:
+            listed = " and ".join(str(s) for s in shapes)
+            return ShapeError(f"{name}: shapes {listed} do not fit together: {error}")
+        return ShapeError(f"{name}: {error}; the shapes are " + " and ".join(str(s) for s in shapes))
+    if type(error) is TypeError:
+        kinds = ", ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
+        return DTypeError(f"{name}: not possible for {kinds}: {error}")
+    return error
+
+
+def _mixed(name: str, values: Any) -> str:
+    arrays = [v for v in values if BY_TYPE[type(v)] is not None]
+    devices = [str(BY_TYPE[type(a)].device_of(a)) for a in arrays]  # type: ignore[union-attr]
+    first = devices[0]
+    return (
+        f"{name}: expected all Tensors to be on the same device, but found {' and '.join(dict.fromkeys(devices))}; "
+        f"move them first, with .to({first!r}) say"
+    )

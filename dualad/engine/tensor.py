@@ -1,0 +1,419 @@
+"""The Tensor: a handle on a value, with what differentiation needs beside it.
+
+This file has what a Tensor *is*: its value, its history, its gradient, its way to Python and NumPy.
+What it can *do* (operators, methods, indexing) is attached by `dualad.ops`, which stands above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..backends.device import Device
+from ..backends.registry import BY_TYPE, DTYPES
+from ..dtypes import DType
+from ..errors import DTypeError, GradientError
+from .namespace import ops
+from .node import GROUND, Dual, GradBox, Leaf, Node, Output
+
+
+class Tensor:
+    """An array of any backend that can carry derivatives.
+
+    Made by `dualad.tensor`, `dualad.asarray` and the creation functions. ``Tensor(data)`` makes
+    one of the default dtype, as in PyTorch.
+
+    Parameters
+    ----------
+    data : number, nested sequence of numbers, or array
+        The elements, of any shape.
+
+    Notes
+    -----
+    A Tensor is a handle. Its value never changes; writing (``x[0] = 1``, ``x += y``, ``x.zero_()``)
+    gives the handle, and every view of it, a new one. So what a derivative needs is always as it
+    was when it was computed.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    # _value  an array of a backend, or (above the ground level) a Tensor of a lower level
+    # _node   a Node or Leaf (reverse), a Dual (forward), or None: a constant
+    # _alias  its place among the handles that share its elements; None if it is alone
+    # _box    where `.grad` is kept, once there is one
+    __slots__ = ("__weakref__", "_alias", "_box", "_node", "_value")
+
+    _alias: Any
+    _box: GradBox | None
+
+    def __init__(self, data: Any, _node: Any = None) -> None:
+        self._value = data
+        self._node = _node
+        self._alias = None
+        self._box = None
+        # The check that this is an array costs a look-up, and only where nothing is recorded.
+        if _node is None and BY_TYPE[type(data)] is None:
+            self._value = ops.tensor(data, dtype=float)._value
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        """Look again if the elements are shared: another handle may have written to them."""
+        if self._alias is not None:
+            self._alias.refresh(self)
+
+    @property
+    def _raw(self) -> Any:
+        """The backend's array below all levels."""
+        return raw_value(self)
+
+    @property
+    def _backend(self) -> Any:
+        return BY_TYPE[type(raw_value(self))]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._value.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> DType:
+        """The data type of the elements."""
+        return DTYPES[self._value.dtype]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._value.shape)
+
+    @property
+    def size(self) -> _Size:
+        """The number of elements; called, ``x.size()`` or ``x.size(dim)``, the shape as in PyTorch."""
+        n = 1
+        for length in self._value.shape:
+            n *= length
+        return _Size(n, self._value.shape)
+
+    @property
+    def device(self) -> Device:
+        """The device the elements are on."""
+        raw = raw_value(self)
+        backend = BY_TYPE[type(raw)]
+        assert backend is not None
+        return backend.device_of(raw)
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the elements are on a CUDA device."""
+        return self.device.type == "cuda"
+
+    # -- history -------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether ops on this Tensor are recorded. It can be set on leaves."""
+        self._refresh()
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set whether ops on this Tensor are recorded from now on; return the Tensor.
+
+        Raises
+        ------
+        DTypeError
+            If its dtype is neither real nor complex floating.
+        GradientError
+            If it is the result of an op and is to be made constant: use `detach`.
+        """
+        from . import views
+
+        self._refresh()
+        if requires_grad and not self.dtype.is_differentiable:
+            raise DTypeError(
+                "only Tensors of floating point and complex dtype can require gradients, "
+                f"got {self.dtype}; convert with .to(dualad.float32) first"
+            )
+        if self._node is None:
+            if requires_grad:
+                if self._box is None:
+                    self._box = GradBox()
+                views.new_family(self, Leaf(GROUND, self.shape, self._value.dtype, self._box))
+        elif not requires_grad:
+            if not self.is_leaf:
+                raise GradientError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a "
+                    "computed variable in a subgraph that doesn't require differentiation use "
+                    "var_no_grad = var.detach()."
+                )
+            views.new_family(self, None)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this is where a gradient ends: made by the user, not by a recorded op."""
+        self._refresh()
+        return self._node is None or type(self._node) is Leaf
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node of the op that made this Tensor; None for leaves."""
+        self._refresh()
+        node = self._node
+        if node is None or type(node) in (Leaf, Dual):
+            return None
+        return node.parents[0] if type(node) is Output else node  # type: ignore[no-any-return]
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has accumulated; None before the first."""
+        return None if self._box is None else self._box.grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            _check_grad(self, value)
+        if self._box is None:
+            self._box = GradBox()
+        self._box.grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self.grad = None
+
+    def detach(self) -> Tensor:
+        """Return a Tensor that shares this one's elements and none of its history."""
+        from . import views
+
+        self._refresh()
+        return views.detached(self)
+
+    @property
+    def data(self) -> Tensor:
+        """The same elements without history: writing to them changes this Tensor, unrecorded."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        new = ops.asarray(value).detach()
+        if new.dtype is not self.dtype:
+            raise DTypeError(f"data: this Tensor is {self.dtype}, got {new.dtype}; convert it first")
+        if type(self._node) is Leaf:
+            self._node.shape = new.shape
+        self._value, self._alias = new._value, None
+
+    def detach_(self) -> Tensor:
+        """Forget this Tensor's history, making it a leaf that requires no grad; return it."""
+        from . import views
+
+        self._refresh()
+        raw = raw_value(self)
+        views.new_family(self, None)
+        self._value = raw
+        return self
+
+    # -- to Python and NumPy -------------------------------------------------------------------
+
+    def numpy(self) -> Any:
+        """Return the elements as a read-only NumPy array, without a copy where they are on the CPU.
+
+        Raises
+        ------
+        GradientError
+            If the Tensor requires grad: the NumPy array could not carry its history.
+        """
+        return self._to_numpy("numpy()")
+
+    def _to_numpy(self, asked: str) -> Any:
+        self._refresh()
+        if self._node is not None:
+            raise GradientError(
+                f"Can't call {asked} on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead: a NumPy array cannot carry the history that gradients flow along."
+            )
+        array = self._backend.to_numpy(self._raw).view()
+        array.flags.writeable = False
+        return array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        import numpy as np
+
+        array = self._to_numpy("np.asarray()")
+        if self.device.type != "cpu" and copy is False:
+            raise ValueError(f"np.asarray(copy=False): the Tensor is on {self.device}, not in host memory")
+        wanted = None if dtype is None else np.dtype(dtype)
+        if copy or (wanted is not None and wanted != array.dtype):
+            if copy is False:
+                raise ValueError(f"np.asarray(copy=False): {array.dtype} to {wanted} needs a copy")
+            return np.array(array, dtype=wanted)
+        return array
+
+    def item(self) -> Any:
+        """Return the only element as a Python number.
+
+        Raises
+        ------
+        ShapeError
+            If there is not exactly one element.
+        """
+        from ..errors import ShapeError
+
+        self._refresh()
+        if self.size != 1:
+            raise ShapeError(
+                f"a Tensor with {int(self.size)} elements (shape {self.shape}) cannot be converted to a "
+                "Python number; use .tolist(), or reduce it first, with .sum() say"
+            )
+        return self._backend.to_numpy(self._raw).item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python numbers."""
+        self._refresh()
+        return self._backend.to_numpy(self._raw).tolist()
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            from ..errors import ShapeError
+
+            raise ShapeError(
+                f"the truth value of a Tensor with {int(self.size)} elements is ambiguous; use .any() or .all()"
+            )
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if not self.dtype.kind.endswith("integer") and self.dtype.kind != "bool":
+            raise TypeError(f"only integer Tensors can be used as an index, got {self.dtype}")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if not self.ndim else format(repr(self), spec)
+
+    def __repr__(self) -> str:
+        from .printing import tensor_repr
+
+        self._refresh()
+        if type(self._raw) not in BY_TYPE or BY_TYPE[type(self._raw)] is None:
+            return f"tensor(shape={self.shape}, dtype={self.dtype})"  # a stand-in
+        return tensor_repr(self._backend.to_numpy(self._raw), self._suffixes())
+
+    def _suffixes(self) -> list[str]:
+        """What stands behind the numbers in the representation, where it is not the default."""
+        from ..dtypes import bool_, get_default_dtype, int64
+
+        out = []
+        if self.device.type != "cpu":
+            out.append(f"device='{self.device}'")
+        if self.dtype not in (get_default_dtype(), int64, bool_) or (self.size == 0 and self.dtype is int64):
+            out.append(f"dtype={self.dtype}")
+        node = self._node
+        if type(node) is Leaf:
+            out.append("requires_grad=True")
+        elif type(node) is Dual:
+            out.append("tangent=...")
+        elif node is not None:
+            out.append(f"grad_fn=<{node.name()}>")
+        return out
+
+    __hash__ = object.__hash__
+
+    # -- copies --------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        self._refresh()
+        if not self.is_leaf:
+            raise GradientError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
+                "at the moment: this one is the result of an op. Use .detach().clone(), or .clone() to "
+                "stay in the graph"
+            )
+        from copy import deepcopy
+
+        new = Tensor(self._backend.copy(self._raw))
+        memo[id(self)] = new
+        new.requires_grad_(self.requires_grad)
+        if self.grad is not None:
+            new.grad = deepcopy(self.grad, memo)
+        return new
+
+    def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[Any, ...]]:
+        self._refresh()
+        if not self.is_leaf:
+            raise GradientError(
+                "only leaf Tensors can be pickled: this one is the result of an op, and its history would "
+                "be lost. Use .detach()"
+            )
+        array = self._backend.to_numpy(self._raw)
+        return _unpickle, (array, str(self.device), self.requires_grad)
+
+
+class _Size(int):
+    """A number of elements that, called, gives the shape: `x.size` is the standard's, `x.size()`
+    is PyTorch's."""
+
+    _shape: tuple[int, ...]
+
+    def __new__(cls, n: int, shape: tuple[int, ...]) -> _Size:
+        self = super().__new__(cls, n)
+        self._shape = shape
+        return self
+
+    def __call__(self, dim: int | None = None) -> Any:
+        return self._shape if dim is None else self._shape[dim]
+
+    def __reduce__(self) -> Any:
+        return int, (int(self),)
+
+
+def raw_value(value: Any) -> Any:
+    """Return the backend's array below a Tensor's levels, or an array as it is."""
+    while type(value) is Tensor:
+        if value._alias is not None:
+            value._alias.refresh(value)
+        value = value._value
+    return value
+
+
+def wrap(value: Any) -> Tensor:
+    """Return a Tensor of an array; a Tensor is returned as it is."""
+    return value if type(value) is Tensor else Tensor(value)
+
+
+def _unpickle(array: Any, device: str, requires_grad: bool) -> Tensor:
+    return ops.asarray(array, device=device).requires_grad_(requires_grad)  # type: ignore[no-any-return]
+
+
+def _check_grad(x: Tensor, grad: Any) -> None:
+    """Raise unless `grad` can be the gradient of x."""
+    from ..errors import DeviceError, ShapeError
+
+    if type(grad) is not Tensor:
+        raise TypeError(f"grad: expected a Tensor or None, got {type(grad).__name__}")
+    if grad.shape != x.shape:
+        raise ShapeError(f"grad: the gradient has shape {grad.shape}, its Tensor {x.shape}")
+    if grad.dtype is not x.dtype:
+        raise DTypeError(f"grad: the gradient is {grad.dtype}, its Tensor {x.dtype}")
+    if grad.device != x.device:
+        raise DeviceError(f"grad: the gradient is on {grad.device}, its Tensor on {x.device}; move it first")

@@ -1,0 +1,166 @@
+"""Views: Tensors that share their elements, so that writing to one reaches the others.
+
+A Tensor is a handle on a value, and values never change (see ``README.md`` beside this file). So
+a view is not a piece of memory. It is a handle that knows how it is seen from a *root*: a list of
+steps, each of which can be taken forward (`Step.see`) and written back through (`Step.write`).
+Writing to any of the handles gives the root a new value; the others notice by its version, when
+next looked at, and take their steps again.
+
+    Storage     the root's value and its version; shared by all that see each other's elements
+    Family      the root's node; `x.detach()` and `x.data` share x's storage and begin a family
+    Alias       a handle's place: its family, its steps from the root, the version it has seen
+"""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import Any, Protocol
+
+from .modes import RECORDING, enable_grad
+from .tensor import Tensor, raw_value
+
+
+class Step(Protocol):
+    """One step from a Tensor to a view of it, such as an index or a reshape."""
+
+    def see(self, base: Tensor) -> Tensor:
+        """Return the view of `base`."""
+
+    def write(self, base: Tensor, view: Tensor) -> Tensor:
+        """Return `base` with what the view shows replaced by `view`."""
+
+
+class Storage:
+    """A root's value, shared by every handle that sees its elements."""
+
+    __slots__ = ("value", "version")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.version = 0
+
+
+class Family:
+    """The handles that share a storage and a history."""
+
+    __slots__ = ("node", "storage")
+
+    def __init__(self, storage: Storage, node: Any) -> None:
+        self.storage = storage
+        self.node = node
+
+    def root(self) -> Tensor:
+        value, node = self.storage.value, self.node
+        # The root's value is of the level below its node; without a node only the array is left.
+        return Tensor(raw_value(value) if node is None else value, node)
+
+
+class Alias:
+    """A handle's place among those that share its elements."""
+
+    __slots__ = ("family", "steps", "version")
+
+    def __init__(self, family: Family, steps: tuple[Step, ...]) -> None:
+        self.family = family
+        self.steps = steps
+        self.version = family.storage.version
+
+    def refresh(self, handle: Tensor) -> None:
+        """Bring the handle up to date with its root, if that has been written to."""
+        storage = self.family.storage
+        if self.version == storage.version:
+            return
+        with _lock, enable_grad():
+            view = self.family.root()
+            for step in self.steps:
+                view = step.see(view)
+            handle._value, handle._node = view._value, view._node
+            self.version = storage.version
+
+    def write(self, handle: Tensor, new: Tensor) -> None:
+        """Write a new value of the whole view, through its steps, to the root."""
+        with _lock:
+            bases = [self.family.root()]
+            for step in self.steps[:-1]:
+                bases.append(step.see(bases[-1]))
+            for step, base in zip(reversed(self.steps), reversed(bases), strict=True):
+                new = step.write(base, new)
+            storage = self.family.storage
+            storage.value, self.family.node = _accept(new, self.family.node)
+            storage.version += 1
+            self.refresh(handle)
+
+
+# Writes and refreshes touch several fields; ops on up-to-date handles take no lock.
+_lock = RLock()
+
+
+def _accept(new: Tensor, node: Any) -> tuple[Any, Any]:
+    """Return the value and node of a handle on `node` that is given the value of `new`.
+
+    Where nothing is recorded the history stays as it was: an optimizer's step changes a
+    parameter's value and it remains the same leaf.
+    """
+    if new._node is not None or RECORDING.get():
+        return new._value, new._node
+    return new._value, node
+
+
+def assign(handle: Tensor, new: Tensor) -> None:
+    """Give a handle a new value, and all that share its elements theirs."""
+    if handle._alias is None:
+        handle._value, handle._node = _accept(new, handle._node)
+    else:
+        handle._alias.write(handle, new)
+
+
+def _place(x: Tensor) -> Alias:
+    if x._alias is None:
+        with _lock:
+            if x._alias is None:
+                x._alias = Alias(Family(Storage(x._value), x._node), ())
+    return x._alias
+
+
+def link(view: Tensor, x: Tensor, step: Step) -> Tensor:
+    """Make `view`, which is ``step.see(x)`` and no one else's, a view of x; return it."""
+    place = _place(x)
+    family = place.family
+    if view._node is None and x._node is not None:  # made where nothing is recorded
+        family = Family(family.storage, None)
+    view._alias = Alias(family, (*place.steps, step))
+    return view
+
+
+def detached(x: Tensor) -> Tensor:
+    """Return a Tensor that shares the elements of x and nothing of its history."""
+    place = _place(x)
+    y = Tensor(raw_value(x._value))
+    y._alias = Alias(Family(place.family.storage, None), place.steps)
+    return y
+
+
+def same_view(view: Tensor, x: Tensor, same_step: Any) -> bool:
+    """Whether `view` is, up to date, what one step from x shows: writing it there does nothing."""
+    a, b = view._alias, x._alias
+    return (
+        a is not None
+        and b is not None
+        and a.family is b.family
+        and a.version == a.family.storage.version
+        and len(a.steps) == len(b.steps) + 1
+        and a.steps[:-1] == b.steps
+        and same_step(a.steps[-1])
+    )
+
+
+def new_family(x: Tensor, node: Any) -> None:
+    """Give x another history (a leaf, or none) and leave its other views with theirs."""
+    x._node = node
+    if x._alias is not None:
+        place = x._alias
+        if place.steps and node is not None:
+            # A view that becomes a leaf is a root from now on: what is written to it is its own.
+            x._alias = None
+        else:
+            x._alias = Alias(Family(place.family.storage, node), place.steps)

@@ -1,0 +1,57 @@
+"""The exceptions of dualad.
+
+Every error the library raises on purpose is a :class:`DualadError`; each also derives from the
+built-in exception a user of NumPy or PyTorch would expect to catch::
+
+    DualadError
+    ├── GradientError (RuntimeError)          a derivative cannot be computed
+    │   └── MissingDerivativeError            an op has none in the argument that needs it
+    ├── InplaceError (RuntimeError)           an in-place change that would break a leaf
+    ├── ShapeError (ValueError, RuntimeError) shapes that do not fit
+    ├── DTypeError (TypeError, RuntimeError)  dtypes that do not fit
+    ├── DeviceError (RuntimeError)            arrays on devices that cannot meet
+    └── BackendError (RuntimeError)           a backend that is missing, broken or unavailable
+"""
+
+__all__ = [
+    "BackendError",
+    "DTypeError",
+    "DeviceError",
+    "DualadError",
+    "GradientError",
+    "InplaceError",
+    "MissingDerivativeError",
+    "ShapeError",
+]
+
+
+class DualadError(Exception):
+    """Base class of all errors that dualad raises on purpose."""
+
+
+class GradientError(DualadError, RuntimeError):
+    """A derivative was asked for that cannot be computed."""
+
+
+class MissingDerivativeError(GradientError):
+    """An op has no derivative in the argument whose gradient is needed."""
+
+
+class InplaceError(DualadError, RuntimeError):
+    """An in-place change of a leaf Tensor that requires grad."""
+
+
+class ShapeError(DualadError, ValueError, RuntimeError):
+    """Shapes that do not fit together."""
+
+
+class DTypeError(DualadError, TypeError, RuntimeError):
+    """Data types that do not fit together."""
+
+
+class DeviceError(DualadError, RuntimeError):
+    """Arrays of different devices in one op, or a device that does not exist."""
+
+
+class BackendError(DualadError, RuntimeError):
+    """A backend that is not installed, failed to load, or has no working device."""

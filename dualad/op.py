@@ -1,0 +1,327 @@
+"""Op: a function of the array namespace, told with one map for each argument.
+
+Calling an op peels off the innermost level of its arguments, calls itself on what is below, and
+records the result at that level: a Node for reverse mode, a tangent for forward mode. At the
+bottom is the backend's function. That recursion is all there is to nesting.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .dtypes import DType
+from .engine import shapes
+from .engine.fit import fit, space, zeros
+from .engine.modes import RECORDING
+from .engine.namespace import of_backend
+from .engine.node import Dual, Node, Output, Standin
+from .engine.operands import PYTHON_SCALARS, Functions, check_operands, explain, snapshot
+from .engine.tensor import Tensor, wrap
+from .backends.registry import BY_TYPE
+from .rules import Joint, Map
+
+#: Every op, by name: what the registry walk of the tests visits.
+REGISTRY: dict[str, Op] = {}
+
+
+class Op:
+    """A differentiable function of arrays.
+
+    Arrays go by position and everything else by keyword.
+
+    Parameters
+    ----------
+    call : str
+        The op as it is called: its name in the namespace and its array arguments, such as
+        ``"where(condition, x1, x2)"``; ``"concat(*arrays)"`` takes any number.
+    *maps : Map or None
+        How the result moves with each argument; None where it does not (an index, a condition).
+        Without any, the result is a constant.
+    shape : callable, optional
+        The result's shape, ``shape(*values, **keywords)``, for stand-ins; elementwise by default.
+    dtype : callable, optional
+        The result's dtype likewise, ``dtype(*values, **keywords)``; promotion by default.
+    compute : callable, optional
+        ``compute(xp, *values, **keywords)``, for an op that is not a backend's function of the
+        same name and signature.
+    node_name : str, optional
+        What `grad_fn` calls it, where PyTorch's name is not ours in capitals.
+    doc : str, optional
+        One line for the documentation.
+
+    Examples
+    --------
+    >>> from dualad.op import Op
+    >>> from dualad.rules import Scale
+    >>> cube = Op("_cube(x)", Scale(lambda xp, x: 3 * x * x), compute=lambda xp, x: x * x * x)
+    >>> import dualad
+    >>> dualad.grad(cube)(2.0)
+    12.0
+    """
+
+    def __init__(
+        self,
+        call: str,
+        *maps: Map | None,
+        shape: Callable[..., Any] = shapes.elementwise,
+        dtype: Callable[..., DType] | None = None,
+        compute: Callable[..., Any] | None = None,
+        node_name: str = "",
+        doc: str = "",
+    ) -> None:
+        self.name, _, arguments = call.rstrip(")").partition("(")
+        self.variadic = arguments.startswith("*")
+        self.arguments = () if self.variadic else tuple(arguments.split(", "))
+        self.maps: list[Any] = []
+        self.variadic_map = maps[0] if self.variadic and maps else None
+        self.shape, self.dtype, self.compute = shape, dtype, compute
+        self.node_name = node_name or self.name.rpartition(".")[2].title().replace("_", "")
+        self.functions = Functions(self.name)
+        self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
+        self.__doc__ = _document(self, doc)
+        parameters = [inspect.Parameter(a, inspect.Parameter.POSITIONAL_ONLY) for a in self.arguments]
+        self.__signature__ = inspect.Signature(parameters)
+        for position, m in enumerate(() if self.variadic else maps):
+            self.maps.append(m)
+            if m is not None:
+                m.bind(self, position)
+        self.differentiable = any(m is not None for m in maps)
+        self.saves_nothing = tuple(() for _ in self.maps)
+        REGISTRY[self.name] = self
+
+    def __repr__(self) -> str:
+        return f"<dualad op {self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.name  # pickled by name, as functions are
+
+    def __call__(self, *args: Any, **static: Any) -> Any:
+        nodes: list[Any] = []
+        level = -1
+        for a in args:
+            node = None
+            if type(a) is Tensor:
+                if a._alias is not None:
+                    a._alias.refresh(a)
+                node = a._node
+                if node is not None and node.level > level:
+                    level = node.level
+            nodes.append(node)
+        values = []
+        for i, a in enumerate(args):
+            if type(a) is not Tensor:
+                values.append(a)
+            elif nodes[i] is None or nodes[i].level == level:
+                values.append(a._value)
+            else:
+                values.append(a)  # of a lower level: the call below sees to it
+                nodes[i] = None
+        y = self.below(*values, **static)
+        if level < 0 or not self.differentiable or not RECORDING.get():
+            return _wrap_all(y)
+        return self.record(y, values, nodes, level, static)
+
+    def below(self, *values: Any, **static: Any) -> Any:
+        """Compute the op on what is below a level: arrays give an array, Tensors a Tensor."""
+        kinds = {type(v) for v in values}
+        if Tensor in kinds:
+            return self(*values, **static)
+        if Standin in kinds:
+            dtype = self.dtype(*values, **static) if self.dtype else shapes.result_dtype(values)
+            return Standin(self.shape(*values, **static), dtype)
+        array = check_operands(self.name, values)
+        if array is None:  # Python's numbers alone
+            return self(*(wrap_number(v) for v in values), **static)
+        try:
+            if self.compute is not None:
+                return self.compute(of_backend(BY_TYPE[type(array)]), *values, **static)  # type: ignore[arg-type]
+            return self.functions[type(array)](*values, **static)
+        except (ValueError, TypeError, RuntimeError) as error:
+            reason = explain(error, self.name, values)
+            if reason is error:
+                raise
+            raise reason from error
+
+    def record(self, y: Any, values: list[Any], nodes: list[Any], level: int, static: Any) -> Any:
+        """Return the result `y` as Tensors of `level`, with the tape's node or with its tangent."""
+        maps = self.maps_for(len(values))
+        live = [n if n is not None and m is not None else None for n, m in zip(nodes, maps, strict=True)]
+        forward = None
+        for n in live:
+            if n is not None:
+                forward = type(n) is Dual
+                break
+        if forward is None:  # tracked only where the result does not move
+            return _wrap_all(y)
+        values = [
+            snapshot(v) if n is None and type(v) not in PYTHON_SCALARS and m is not None else v
+            for v, n, m in zip(values, nodes, maps, strict=True)
+        ]
+        several = type(y) is tuple or type(y) is list
+        if forward:
+            t = self.push(y, values, live, static)
+            if several:
+                return tuple(Tensor(a, Dual(level, b)) for a, b in zip(y, t, strict=True))
+            return Tensor(y, Dual(level, t))
+        readable = (*values, y)
+        saved = tuple(
+            None if n is None else m.pick(readable) for n, m in zip(live, maps, strict=True)
+        )
+        if not any(saved):
+            saved = self.saves_nothing if len(saved) == len(self.saves_nothing) else saved
+        if not several:
+            return Tensor(y, Node(self, level, tuple(live), saved, static, y.shape, y.dtype))
+        node = Node(self, level, tuple(live), saved, static, None, tuple((a.shape, a.dtype) for a in y))
+        return tuple(Tensor(a, Output(node, i, a.shape, a.dtype)) for i, a in enumerate(y))
+
+    def push(self, y: Any, values: list[Any], duals: list[Any], static: Any) -> Any:
+        """Return the tangent of `y`: the pushes of all arguments' tangents, added."""
+        maps = self.maps_for(len(values))
+        tangents = [None if d is None else d.tangent for d in duals]
+        first = y[0] if type(y) in (tuple, list) else y
+        xp = space(first, *(t for t in tangents if t is not None))
+        readable = (*values, y)
+        pushed = []
+        if any(type(m) is Joint for m, t in zip(maps, tangents, strict=True) if t is not None):
+            pushed.append(self._push_jointly(values, maps, tangents, static))
+        for i, (m, t) in enumerate(zip(maps, tangents, strict=True)):
+            if t is not None and type(m) is not Joint:
+                call = lambda t, i=i: self.below(*values[:i], t, *values[i + 1 :], **static)  # noqa: E731
+                pushed.append(m.push(xp, t, call, m.pick(readable), static))
+        if type(y) in (tuple, list):
+            return tuple(_add([fit(p[k], part) for p in pushed]) for k, part in enumerate(y))
+        return fit(_add([fit(p, y) for p in pushed]), y)
+
+    def _push_jointly(self, values: Any, maps: Any, tangents: Any, static: Any) -> Any:
+        """Push all Joint arguments in one call: those without a tangent have a tangent of 0."""
+        beside = next(t for t in tangents if t is not None)
+        arguments = []
+        for v, m, t in zip(values, maps, tangents, strict=True):
+            if type(m) is not Joint:
+                arguments.append(v)
+            elif t is not None:
+                arguments.append(t)
+            else:
+                arguments.append(zeros(v.shape, v.dtype, beside) if hasattr(v, "shape") else 0)
+        return self.below(*arguments, **static)
+
+    def maps_for(self, count: int) -> list[Any]:
+        """Return the maps of `count` arguments; a variadic op has one that serves them all."""
+        if self.variadic:
+            while len(self.maps) < count:
+                kind = self.variadic_map
+                m = type(kind)(kind.rule)  # type: ignore[union-attr, arg-type]
+                m.bind(self, len(self.maps))
+                self.maps.append(m)
+            return self.maps[:count]
+        return self.maps
+
+
+def _add(terms: list[Any]) -> Any:
+    total = terms[0]
+    for t in terms[1:]:
+        total = total + t
+    return total
+
+
+def _wrap_all(y: Any) -> Any:
+    if type(y) is tuple or type(y) is list:
+        return tuple(wrap(a) for a in y)
+    return wrap(y)
+
+
+def wrap_number(value: Any) -> Any:
+    """Return a Python number as a 0-d Tensor of its default dtype."""
+    from .engine.namespace import ops
+
+    return ops.asarray(value)
+
+
+class Unary(Op):
+    """An elementwise op of one argument. Its call is unrolled: the most frequent path of all."""
+
+    def __init__(self, name: str, *maps: Map, **options: Any) -> None:
+        super().__init__(f"{name}(x)", *maps, **options)
+
+    def __call__(self, x: Any) -> Any:  # type: ignore[override]
+        if type(x) is not Tensor or self.compute is not None:
+            return super().__call__(x)
+        if x._alias is not None:
+            x._alias.refresh(x)
+        value, node = x._value, x._node
+        function = self.functions[type(value)]
+        if function is None or type(node) is Dual:
+            return super().__call__(x)
+        try:
+            y = function(value)
+        except (ValueError, TypeError, RuntimeError):
+            return super().__call__(x)  # fails again, and explains
+        if node is None or not self.differentiable or not RECORDING.get():
+            return Tensor(y)
+        saved = (self.maps[0].pick((value, y)),)
+        return Tensor(y, Node(self, node.level, (node,), saved, None, y.shape, y.dtype))
+
+
+class Binary(Op):
+    """An elementwise op of two arguments, its call unrolled likewise."""
+
+    def __init__(self, name: str, *maps: Map, **options: Any) -> None:
+        super().__init__(f"{name}(x1, x2)", *maps, **options)
+
+    def __call__(self, x1: Any, x2: Any) -> Any:  # type: ignore[override]
+        node1 = node2 = None
+        if type(x1) is Tensor:
+            if x1._alias is not None:
+                x1._alias.refresh(x1)
+            value1, node1 = x1._value, x1._node
+        elif type(x1) in PYTHON_SCALARS:
+            value1 = x1
+        else:
+            return super().__call__(x1, x2)
+        if type(x2) is Tensor:
+            if x2._alias is not None:
+                x2._alias.refresh(x2)
+            value2, node2 = x2._value, x2._node
+        elif type(x2) in PYTHON_SCALARS:
+            value2 = x2
+        else:
+            return super().__call__(x1, x2)
+        functions = self.functions
+        f1, f2 = functions[type(value1)], functions[type(value2)]
+        # One function for both, or a Python number on one side; all else takes the general path.
+        if f1 is None:
+            if type(value1) not in PYTHON_SCALARS:
+                return super().__call__(x1, x2)
+            f1 = f2
+        elif f2 is not f1 and type(value2) not in PYTHON_SCALARS:
+            return super().__call__(x1, x2)
+        if f1 is None or self.compute is not None:
+            return super().__call__(x1, x2)
+        node = node1
+        if node1 is None:
+            node = node2
+        elif node2 is not None and node1.level != node2.level:
+            return super().__call__(x1, x2)
+        if type(node) is Dual:
+            return super().__call__(x1, x2)
+        try:
+            y = f1(value1, value2)
+        except (ValueError, TypeError, RuntimeError):
+            return super().__call__(x1, x2)
+        if node is None or not self.differentiable or not RECORDING.get():
+            return Tensor(y)
+        map1, map2 = self.maps
+        values = (value1, value2, y)
+        saved = (
+            None if node1 is None else map1.pick(values),
+            None if node2 is None else map2.pick(values),
+        )
+        return Tensor(y, Node(self, node.level, (node1, node2), saved, None, y.shape, y.dtype))
+
+
+def _document(op: Op, doc: str) -> str:
+    """Return an op's docstring: what it computes, on what, and that it is differentiable."""
+    first = doc or f"The standard's ``{op.name}``."
+    return first

@@ -1,0 +1,233 @@
+"""The heart: an op is told once, with one map for each argument; both modes are derived.
+
+The derivative of an op in one of its arguments is a linear map. It is told in the shortest of
+these forms, and knows two verbs: `push` carries a tangent forward, `pull` a cotangent back.
+
+    Scale         dy = p * dx        the rule gives the factor p
+    Linear        dy = op(dx)        the op is linear in this argument; the rule is its adjoint
+    Joint         the same, for ops linear in several arguments together (where, concat)
+    Differential  dy = rule(dx)      any code linear in dx; its adjoint is found by taping it
+
+A rule names the values it reads, among the op's arguments and ``y`` for the result, and a tape
+keeps only those. It is written against a namespace ``xp``: a backend's own functions at first
+order, the differentiable ones at higher orders. What broadcasting and promotion do to arguments
+is undone by the engine (`dualad.engine.fit`) and is never a rule's business.
+
+The gradient of a complex number is the Riesz vector of the real inner product Re⟨a, b⟩, as in
+PyTorch (the conjugate of JAX's): `Scale.pull` conjugates, and nothing else needs to know.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, Literal
+
+from .backends.registry import DTYPES
+from .engine.fit import fit, zeros
+from .engine.modes import enable_grad
+from .engine.namespace import ops
+from .engine.node import Leaf, Standin, fresh_level
+from .engine.operands import PYTHON_SCALARS
+from .engine.tensor import Tensor
+from .engine.walk import Walk
+from .errors import MissingDerivativeError
+
+Rule = Callable[..., Any]
+
+_GIVEN = ("xp", "g", "t", "like")  # what a rule's parameters may be besides values
+
+
+class Map:
+    """How an op's result moves with one of its arguments.
+
+    Parameters
+    ----------
+    rule : callable
+        See the kinds. After the parameters of its kind it names the values it reads, and, behind
+        ``*``, the op's keyword arguments it needs; ``position`` is that of the argument.
+    """
+
+    #: Whose buffer the adjoint can be written into, that of the "argument" or of the "result".
+    in_place: str | None = None
+
+    def __init__(self, rule: Rule | None) -> None:
+        self.rule = rule
+
+    def bind(self, op: Any, position: int) -> None:
+        """Learn which values the rule reads, by name, from the op it is told for."""
+        self.op, self.position = op, position
+        places = [*op.arguments, "y"]
+        names = list(inspect.signature(self.rule).parameters.values()) if self.rule else []
+        values = [p.name for p in names if p.kind is not p.KEYWORD_ONLY and p.name not in _GIVEN]
+        unknown = [n for n in values if n not in places]
+        if unknown:
+            raise TypeError(f"{op.name}: a rule reads {unknown[0]!r}, which is none of {places}")
+        self.reads = tuple(-1 if n == "y" else places.index(n) for n in values)
+        self.keywords = tuple(p.name for p in names if p.kind is p.KEYWORD_ONLY)
+        self.pick = _picker(self.reads)
+
+    def named(self, static: dict[str, Any]) -> dict[str, Any]:
+        """Return those of the op's keyword arguments that the rule names."""
+        if not self.keywords:
+            return {}
+        return {k: self.position if k == "position" else static[k] for k in self.keywords}
+
+    def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
+        """Return the tangent of the result for the tangent `t` of the argument."""
+        raise NotImplementedError
+
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+        """Return the cotangent of the argument for the cotangent `g` of the result."""
+        raise NotImplementedError
+
+
+def _picker(reads: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Return a function that picks the values at these places, the fastest there is."""
+    if len(reads) > 1:
+        return itemgetter(*reads)
+    if reads:
+        (k,) = reads
+        return lambda values: (values[k],)
+    return lambda values: ()
+
+
+class Scale(Map):
+    """``dy = p * dx``, elementwise.
+
+    Parameters
+    ----------
+    rule : number or callable
+        The factor, or ``rule(xp, *values) -> p``. A factor of 1 costs nothing, one of -1 a
+        negation.
+    """
+
+    def __init__(self, rule: Rule | float) -> None:
+        super().__init__(rule if callable(rule) else None)
+        self.factor = None if callable(rule) else rule
+
+    def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
+        if self.rule is None:
+            return self.times(xp, t)
+        p = self.rule(xp, *reads, **self.named(static))
+        if type(p) is tuple:  # an op of several outputs has a factor for each
+            return tuple(t * q for q in p)
+        return t * p
+
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+        if self.rule is None:
+            return self.times(xp, g)
+        p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
+        if type(p) is tuple:
+            return sum(a * _conj(xp, q) for a, q in zip(g, p, strict=True))
+        # Here is the complex convention: the adjoint of multiplying by p multiplies by conj(p).
+        return g * _conj(xp, p) if conjugate else g * p
+
+    def times(self, xp: Any, a: Any) -> Any:
+        """Return the plain factor times `a`."""
+        if self.factor == 1:
+            return a
+        if self.factor == -1:
+            return -a
+        return xp.zeros_like(a) if self.factor == 0 else a * self.factor
+
+
+def _conj(xp: Any, p: Any) -> Any:
+    if type(p) in PYTHON_SCALARS:
+        return p.conjugate()
+    return xp.conj(p) if DTYPES[p.dtype].is_complex else p
+
+
+class Linear(Map):
+    """``dy = op(dx)``: the op is linear in this argument, its own push.
+
+    Parameters
+    ----------
+    rule : callable
+        The adjoint, ``rule(xp, g, like, *values, **keywords)``; `like` has the shape and dtype of
+        the argument.
+    in_place : {"argument", "result"}, optional
+        The adjoint can also be had by writing: into the cotangent that gathers at the argument,
+        ``writes(xp, total, g, **keywords)``, which adds to it, or into that of the result,
+        ``writes(xp, g, **keywords)``, which turns it into the argument's. Both return it.
+    writes : callable, optional
+        How. It may name `rule`'s keywords and no values, and is called on the walk's own arrays.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        in_place: Literal["argument", "result"] | None = None,
+        writes: Callable[..., Any] | None = None,
+    ) -> None:
+        super().__init__(rule)
+        self.in_place, self.writes = in_place, writes
+
+    def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
+        return call(t)
+
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+        assert self.rule is not None
+        return self.rule(xp, g, like, *reads, **self.named(static))
+
+
+class Joint(Linear):
+    """Linear in several arguments together: in a push the others of them are 0."""
+
+
+class Differential(Map):
+    """``dy = rule(dx)``: a textbook's differential, ``rule(xp, t, *values, **keywords)``.
+
+    The rule is code linear in `t`. Its adjoint is derived: the rule is taped over a stand-in of
+    `t` that has a shape and no elements, so no arithmetic is spent, and the tape walked back.
+    """
+
+    def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
+        assert self.rule is not None
+        return self.rule(xp, t, *reads, **self.named(static))
+
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+        assert self.rule is not None
+        leaf = Leaf(fresh_level(), like.shape, like.dtype)
+        with enable_grad():
+            t = Tensor(Standin(like.shape, like.dtype), leaf)
+            y = self.rule(ops, t, *reads, **self.named(static))
+        walk = Walk()
+        for root, part in zip(*((y, g) if type(y) is tuple else ((y,), (g,))), strict=True):
+            if root._node is None or root._node.level != leaf.level:
+                continue
+            walk.deposit(root._node, fit(part, root._node))
+        pulled = walk.run([leaf])
+        return pulled[leaf] if leaf in pulled else zeros(like.shape, like.dtype, beside=_first(g))
+
+
+def _first(g: Any) -> Any:
+    return g[0] if type(g) is list else g
+
+
+class Missing(Map):
+    """No derivative is known in this argument; whoever needs it is told so.
+
+    Parameters
+    ----------
+    reason : str
+        What to say after the names of the op and the argument.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(None)
+        self.reason = reason
+
+    def _raise(self) -> Any:
+        name = self.op.arguments[self.position]
+        raise MissingDerivativeError(
+            f"{self.op.name}: the derivative in argument {name!r} is not available: {self.reason}. "
+            "Detach that argument if its derivative is not wanted"
+        )
+
+    def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
+        return self._raise()
+
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+        return self._raise()
