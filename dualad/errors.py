@@ -8,12 +8,15 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
     │   └── MissingDerivativeError            an op has none in the argument that needs it
     ├── InplaceError (RuntimeError)           an in-place change that would break a leaf
     ├── ShapeError (ValueError, RuntimeError) shapes that do not fit
+    │   └── AxisError (IndexError)            an axis that an array does not have
     ├── DTypeError (TypeError, RuntimeError)  dtypes that do not fit
     ├── DeviceError (RuntimeError)            arrays on devices that cannot meet
+    ├── UnknownOperandError (TypeError)       an argument of an op that is no array or number
     └── BackendError (RuntimeError)           a backend that is missing, broken or unavailable
 """
 
 __all__ = [
+    "AxisError",
     "BackendError",
     "DTypeError",
     "DeviceError",
@@ -22,6 +25,7 @@ __all__ = [
     "InplaceError",
     "MissingDerivativeError",
     "ShapeError",
+    "UnknownOperandError",
 ]
 
 
@@ -45,6 +49,10 @@ class ShapeError(DualadError, ValueError, RuntimeError):
     """Shapes that do not fit together."""
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis that an array does not have."""
+
+
 class DTypeError(DualadError, TypeError, RuntimeError):
     """Data types that do not fit together."""
 
@@ -55,3 +63,10 @@ class DeviceError(DualadError, RuntimeError):
 
 class BackendError(DualadError, RuntimeError):
     """A backend that is not installed, failed to load, or has no working device."""
+
+
+class UnknownOperandError(DualadError, TypeError):
+    """An argument of an op that is neither an array nor a number.
+
+    An operator then lets the other side try.
+    """

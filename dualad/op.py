@@ -15,11 +15,10 @@ from .dtypes import DType
 from .engine import shapes
 from .engine.fit import fit, space, zeros
 from .engine.modes import RECORDING
-from .engine.namespace import of_backend
+from .engine.namespace import ops
 from .engine.node import Dual, Node, Output, Standin
 from .engine.operands import PYTHON_SCALARS, Functions, check_operands, explain, snapshot
 from .engine.tensor import Tensor, wrap
-from .backends.registry import BY_TYPE
 from .rules import Joint, Map
 
 #: Every op, by name: what the registry walk of the tests visits.
@@ -76,9 +75,9 @@ class Op:
         self.arguments = () if self.variadic else tuple(arguments.split(", "))
         self.maps: list[Any] = []
         self.variadic_map = maps[0] if self.variadic and maps else None
-        self.shape, self.dtype, self.compute = shape, dtype, compute
+        self.shape, self.dtype = shape, dtype
         self.node_name = node_name or self.name.rpartition(".")[2].title().replace("_", "")
-        self.functions = Functions(self.name)
+        self.functions = Functions(self.name, compute)
         self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
         self.__doc__ = _document(self, doc)
         parameters = [inspect.Parameter(a, inspect.Parameter.POSITIONAL_ONLY) for a in self.arguments]
@@ -88,7 +87,6 @@ class Op:
             if m is not None:
                 m.bind(self, position)
         self.differentiable = any(m is not None for m in maps)
-        self.saves_nothing = tuple(() for _ in self.maps)
         REGISTRY[self.name] = self
 
     def __repr__(self) -> str:
@@ -126,19 +124,17 @@ class Op:
     def below(self, *values: Any, **static: Any) -> Any:
         """Compute the op on what is below a level: arrays give an array, Tensors a Tensor."""
         kinds = {type(v) for v in values}
-        if Tensor in kinds:
-            return self(*values, **static)
-        if Standin in kinds:
+        if Standin in kinds:  # a stand-in has no elements: nothing is computed, at no level
             dtype = self.dtype(*values, **static) if self.dtype else shapes.result_dtype(values)
             return Standin(self.shape(*values, **static), dtype)
+        if Tensor in kinds:
+            return self(*values, **static)
         array = check_operands(self.name, values)
         if array is None:  # Python's numbers alone
-            return self(*(wrap_number(v) for v in values), **static)
+            return self(*(ops.asarray(v) for v in values), **static)
         try:
-            if self.compute is not None:
-                return self.compute(of_backend(BY_TYPE[type(array)]), *values, **static)  # type: ignore[arg-type]
             return self.functions[type(array)](*values, **static)
-        except (ValueError, TypeError, RuntimeError) as error:
+        except (ValueError, TypeError, RuntimeError, IndexError) as error:
             reason = explain(error, self.name, values)
             if reason is error:
                 raise
@@ -169,8 +165,6 @@ class Op:
         saved = tuple(
             None if n is None else m.pick(readable) for n, m in zip(live, maps, strict=True)
         )
-        if not any(saved):
-            saved = self.saves_nothing if len(saved) == len(self.saves_nothing) else saved
         if not several:
             return Tensor(y, Node(self, level, tuple(live), saved, static, y.shape, y.dtype))
         node = Node(self, level, tuple(live), saved, static, None, tuple((a.shape, a.dtype) for a in y))
@@ -232,43 +226,30 @@ def _wrap_all(y: Any) -> Any:
     return wrap(y)
 
 
-def wrap_number(value: Any) -> Any:
-    """Return a Python number as a 0-d Tensor of its default dtype."""
-    from .engine.namespace import ops
-
-    return ops.asarray(value)
-
-
 class Unary(Op):
-    """An elementwise op of one argument. Its call is unrolled: the most frequent path of all."""
+    """An op of one array. Its call is unrolled: the most frequent path of all."""
 
-    def __init__(self, name: str, *maps: Map, **options: Any) -> None:
-        super().__init__(f"{name}(x)", *maps, **options)
-
-    def __call__(self, x: Any) -> Any:  # type: ignore[override]
-        if type(x) is not Tensor or self.compute is not None:
-            return super().__call__(x)
+    def __call__(self, x: Any, **static: Any) -> Any:  # type: ignore[override]
+        if type(x) is not Tensor:
+            return super().__call__(x, **static)
         if x._alias is not None:
             x._alias.refresh(x)
         value, node = x._value, x._node
         function = self.functions[type(value)]
         if function is None or type(node) is Dual:
-            return super().__call__(x)
+            return super().__call__(x, **static)
         try:
-            y = function(value)
-        except (ValueError, TypeError, RuntimeError):
-            return super().__call__(x)  # fails again, and explains
+            y = function(value, **static)
+        except (ValueError, TypeError, RuntimeError, IndexError):
+            return super().__call__(x, **static)  # fails again, and explains
         if node is None or not self.differentiable or not RECORDING.get():
             return Tensor(y)
-        saved = (self.maps[0].pick((value, y)),)
-        return Tensor(y, Node(self, node.level, (node,), saved, None, y.shape, y.dtype))
+        saved = self.maps[0].pick((value, y))
+        return Tensor(y, Node(self, node.level, (node,), (saved,), static, y.shape, y.dtype))
 
 
 class Binary(Op):
     """An elementwise op of two arguments, its call unrolled likewise."""
-
-    def __init__(self, name: str, *maps: Map, **options: Any) -> None:
-        super().__init__(f"{name}(x1, x2)", *maps, **options)
 
     def __call__(self, x1: Any, x2: Any) -> Any:  # type: ignore[override]
         node1 = node2 = None
@@ -288,26 +269,21 @@ class Binary(Op):
             value2 = x2
         else:
             return super().__call__(x1, x2)
-        functions = self.functions
-        f1, f2 = functions[type(value1)], functions[type(value2)]
         # One function for both, or a Python number on one side; all else takes the general path.
-        if f1 is None:
-            if type(value1) not in PYTHON_SCALARS:
+        functions = self.functions
+        function, other = functions[type(value1)], functions[type(value2)]
+        if function is not other:
+            if function is None and type(value1) in PYTHON_SCALARS:
+                function = other
+            elif other is not None or type(value2) not in PYTHON_SCALARS:
                 return super().__call__(x1, x2)
-            f1 = f2
-        elif f2 is not f1 and type(value2) not in PYTHON_SCALARS:
+        node = node1 or node2
+        if function is None or type(node) is Dual:
             return super().__call__(x1, x2)
-        if f1 is None or self.compute is not None:
-            return super().__call__(x1, x2)
-        node = node1
-        if node1 is None:
-            node = node2
-        elif node2 is not None and node1.level != node2.level:
-            return super().__call__(x1, x2)
-        if type(node) is Dual:
+        if node1 is not None and node2 is not None and node1.level != node2.level:
             return super().__call__(x1, x2)
         try:
-            y = f1(value1, value2)
+            y = function(value1, value2)
         except (ValueError, TypeError, RuntimeError):
             return super().__call__(x1, x2)
         if node is None or not self.differentiable or not RECORDING.get():
@@ -318,7 +294,10 @@ class Binary(Op):
             None if node1 is None else map1.pick(values),
             None if node2 is None else map2.pick(values),
         )
-        return Tensor(y, Node(self, node.level, (node1, node2), saved, None, y.shape, y.dtype))
+        return Tensor(y, Node(self, node.level, (node1, node2), saved, _NO_KEYWORDS, y.shape, y.dtype))
+
+
+_NO_KEYWORDS: dict[str, Any] = {}
 
 
 def _document(op: Op, doc: str) -> str:

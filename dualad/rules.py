@@ -30,7 +30,7 @@ from .engine.modes import enable_grad
 from .engine.namespace import ops
 from .engine.node import Leaf, Standin, fresh_level
 from .engine.operands import PYTHON_SCALARS
-from .engine.tensor import Tensor
+from .engine.tensor import Tensor, raw_value
 from .engine.walk import Walk
 from .errors import MissingDerivativeError
 
@@ -78,7 +78,7 @@ class Map:
         """Return the tangent of the result for the tangent `t` of the argument."""
         raise NotImplementedError
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
         """Return the cotangent of the argument for the cotangent `g` of the result."""
         raise NotImplementedError
 
@@ -115,14 +115,14 @@ class Scale(Map):
             return tuple(t * q for q in p)
         return t * p
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
         if self.rule is None:
             return self.times(xp, g)
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:
-            return sum(a * _conj(xp, q) for a, q in zip(g, p, strict=True))
+            return sum(a * conjugate(xp, q) for a, q in zip(g, p, strict=True))
         # Here is the complex convention: the adjoint of multiplying by p multiplies by conj(p).
-        return g * _conj(xp, p) if conjugate else g * p
+        return g * conjugate(xp, p) if is_complex else g * p
 
     def times(self, xp: Any, a: Any) -> Any:
         """Return the plain factor times `a`."""
@@ -133,7 +133,8 @@ class Scale(Map):
         return xp.zeros_like(a) if self.factor == 0 else a * self.factor
 
 
-def _conj(xp: Any, p: Any) -> Any:
+def conjugate(xp: Any, p: Any) -> Any:
+    """Return the conjugate of a number or array; that of a real one is itself."""
     if type(p) in PYTHON_SCALARS:
         return p.conjugate()
     return xp.conj(p) if DTYPES[p.dtype].is_complex else p
@@ -167,7 +168,7 @@ class Linear(Map):
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         return call(t)
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
         assert self.rule is not None
         return self.rule(xp, g, like, *reads, **self.named(static))
 
@@ -187,11 +188,12 @@ class Differential(Map):
         assert self.rule is not None
         return self.rule(xp, t, *reads, **self.named(static))
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
         assert self.rule is not None
-        leaf = Leaf(fresh_level(), like.shape, like.dtype)
+        dtype = DTYPES[like.dtype]
+        leaf = Leaf(fresh_level(), like.shape, dtype)
         with enable_grad():
-            t = Tensor(Standin(like.shape, like.dtype), leaf)
+            t = Tensor(Standin(like.shape, dtype), leaf)
             y = self.rule(ops, t, *reads, **self.named(static))
         walk = Walk()
         for root, part in zip(*((y, g) if type(y) is tuple else ((y,), (g,))), strict=True):
@@ -199,11 +201,11 @@ class Differential(Map):
                 continue
             walk.deposit(root._node, fit(part, root._node))
         pulled = walk.run([leaf])
-        return pulled[leaf] if leaf in pulled else zeros(like.shape, like.dtype, beside=_first(g))
-
-
-def _first(g: Any) -> Any:
-    return g[0] if type(g) is list else g
+        first = g[0] if type(g) is list else g
+        if leaf not in pulled:
+            return zeros(like.shape, like.dtype, beside=first)
+        # The tape was of Tensors; where the walk goes on with arrays it is given one.
+        return pulled[leaf] if type(first) is Tensor else raw_value(pulled[leaf])
 
 
 class Missing(Map):
@@ -229,5 +231,5 @@ class Missing(Map):
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         return self._raise()
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, conjugate: bool) -> Any:
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
         return self._raise()

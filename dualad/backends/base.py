@@ -124,9 +124,9 @@ class Backend:
         """
         return True
 
-    def is_temporary(self, array: Array) -> bool:
-        """Whether the array owns its memory, so that only those who hold `array` itself or a
-        view that holds it can see a change; then dualad may write into it in place.
+    def owns_memory(self, array: Array) -> bool:
+        """Whether the array owns writable memory, so that only those who hold `array` itself or
+        a view that holds it can see a change; dualad then writes into it if nobody does.
         """
         return False
 
@@ -134,7 +134,7 @@ class Backend:
 
     def getitem(self, array: Array, *, key: Key) -> Array:
         """Return ``array[key]`` for any key that NumPy takes."""
-        if _is_basic(key):
+        if is_basic(key):
             return array[_basic_key(key, array.shape)]
         at = self._positions(array.shape, key)
         flat = self.xp.reshape(array, (-1,))
@@ -144,7 +144,7 @@ class Backend:
     def setitem(self, array: Array, value: Any, *, key: Key) -> Array:
         """Return a copy of the array with ``array[key] = value`` done."""
         xp, device = self.xp, self.device_of(array)
-        if _is_basic(key):
+        if is_basic(key):
             array = self.copy(array)
             array[_basic_key(key, array.shape)] = value
             return array
@@ -156,6 +156,18 @@ class Backend:
         source[at.reshape(-1)] = source.size + np.arange(at.size)
         both = xp.concat([xp.reshape(array, (-1,)), value])
         return xp.reshape(xp.take(both, self.from_numpy(source, device), axis=0), array.shape)
+
+    def scatter(self, g: Array, *, shape: tuple[int, ...], key: Key) -> Array:
+        """Return zeros of a shape with `g` added at `key`: the adjoint of `getitem`."""
+        native = self.native_device(self.device_of(g))
+        return self.index_add(self.xp.zeros(shape, dtype=g.dtype, device=native), g, key=key)
+
+    def write(self, array: Array, value: Any, key: Key) -> Array:
+        """Return the array with ``array[key] = value`` done, in place where that is possible.
+
+        It is called only on arrays that own their memory and that nobody else sees.
+        """
+        return self.setitem(array, value, key=key)
 
     def index_add(self, array: Array, value: Array, *, key: Key) -> Array:
         """Return ``array`` with `value` added at `key`, repeated positions counted each time.
@@ -206,13 +218,13 @@ class Backend:
         """Wait until all work on the device is done."""
 
 
-_BASIC = (int, slice, type(None), type(...), np.integer)
+BASIC_KEYS = (int, slice, type(None), type(...), np.integer)
 
 
-def _is_basic(key: Key) -> bool:
+def is_basic(key: Key) -> bool:
     """Whether a key is made of integers, slices, ellipses and newaxes alone."""
     parts = key if isinstance(key, tuple) else (key,)
-    return all(isinstance(k, _BASIC) and not isinstance(k, bool) for k in parts)
+    return all(isinstance(k, BASIC_KEYS) and not isinstance(k, bool) for k in parts)
 
 
 def _basic_key(key: Key, shape: Sequence[int]) -> tuple[Any, ...]:
@@ -240,6 +252,8 @@ def _basic_key(key: Key, shape: Sequence[int]) -> tuple[Any, ...]:
 def _inside(k: Any, n: int, axis: int) -> Any:
     if isinstance(k, slice):
         start, stop, step = k.indices(n)
+        if not range(start, stop, step):
+            return slice(0, 0, 1)
         return slice(start, stop if stop >= 0 else None, step)
     if not -n <= k < n:
         raise IndexError(f"index {k} is out of bounds for axis {axis} with size {n}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from math import prod
 from typing import Any
 
 import array_api_compat.numpy as compat
 import numpy as np
 
-from .base import Backend, Key, _is_basic
+from .base import Backend, Key, is_basic
 from .device import CPU, Device
 from .hookspecs import hookimpl
 
@@ -50,7 +51,7 @@ class NumpyBackend(Backend):
     def is_view(self, result: Any, array: Any) -> bool:
         return np.may_share_memory(result, array)
 
-    def is_temporary(self, array: Any) -> bool:
+    def owns_memory(self, array: Any) -> bool:
         return type(array) is np.ndarray and array.base is None and array.flags.writeable
 
     def getitem(self, array: Any, *, key: Key) -> Any:
@@ -61,8 +62,12 @@ class NumpyBackend(Backend):
         array[key] = value
         return array
 
+    def write(self, array: Any, value: Any, key: Key) -> Any:
+        array[key] = value
+        return array
+
     def index_add(self, array: Any, value: Any, *, key: Key) -> Any:
-        if _is_basic(key):
+        if is_basic(key):
             array[key] += value
         else:
             np.add.at(array, key, value)
@@ -75,6 +80,17 @@ class NumpyBackend(Backend):
 
     def astype(self, x: Any, dtype: Any) -> Any:
         return x.astype(dtype)
+
+    def clip(self, x: Any, min: Any, max: Any) -> Any:
+        return np.clip(x, min, max)
+
+    def broadcast_to(self, x: Any, shape: tuple[int, ...]) -> Any:
+        # np.broadcast_to costs as much as filling some thousand elements.
+        if prod(shape) > 1024:
+            return np.broadcast_to(x, shape)
+        out = np.empty(shape, x.dtype)
+        out[...] = x
+        return out
 
     def describe(self, device: Device) -> str:
         return f"{os.cpu_count()} cores"

@@ -9,7 +9,7 @@ from typing import Any
 import pluggy
 
 from .. import dtypes
-from ..errors import BackendError, DeviceError
+from ..errors import BackendError, DeviceError, DTypeError
 from . import hookspecs
 from . import numpy as numpy_plugin
 from .base import Backend
@@ -22,8 +22,19 @@ _backends: dict[str, Backend] = {}
 _failures: dict[str, str] = {}  # plugins that raised while loading: name -> reason
 _loaded = False
 
-#: The DType of each backend's dtype objects, and of dualad's own.
-DTYPES: dict[Any, dtypes.DType] = {d: d for d in dtypes.ALL}
+
+class _ByNative(dict[Any, dtypes.DType]):
+    """The DType of each backend's dtype objects, and of dualad's own."""
+
+    def __missing__(self, native: Any) -> dtypes.DType:
+        raise DTypeError(
+            f"arrays of dtype {native} are not supported; convert them to one of "
+            + ", ".join(d.name for d in dtypes.ALL)
+        )
+
+
+#: ``DTYPES[array.dtype]``, the DType of any array.
+DTYPES = _ByNative({d: d for d in dtypes.ALL})
 
 
 def register(plugin: object, name: str | None = None) -> None:

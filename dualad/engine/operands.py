@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..backends.registry import BY_TYPE
-from ..errors import DeviceError, DTypeError, ShapeError
+from ..errors import BackendError, DeviceError, DTypeError, ShapeError, UnknownOperandError
+from .namespace import of_backend
 from .node import Standin
 from .shapes import broadcast
 from .tensor import Tensor
@@ -16,30 +18,34 @@ from .tensor import Tensor
 PYTHON_SCALARS = frozenset({bool, int, float, complex})
 
 
-class UnknownOperand(TypeError):
-    """Something that is no array: an operator then lets the other side try."""
-
-
 class Functions(dict[type, Any]):
-    """An op's function for each type of array, found on first use.
+    """What computes an op on each type of array, found on first use.
 
     It is None for types that need the general path: Tensors, stand-ins, Python's numbers.
+
+    Parameters
+    ----------
+    name : str
+        The op's name, that of a function of the backend.
+    compute : callable or None
+        ``compute(xp, *values, **keywords)`` where the op is no function of the backend.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, compute: Any = None) -> None:
         super().__init__(dict.fromkeys((Tensor, Standin, *PYTHON_SCALARS)))
-        self.name = name
+        self.name, self.compute = name, compute
 
     def __missing__(self, kind: type) -> Any:
         backend = BY_TYPE[kind]
         if backend is None:
             return None
-        try:
-            function = backend.function(self.name)
-        except AttributeError:
-            raise NotImplementedError(
-                f"{self.name}: the {backend.name} backend has no function of that name"
-            ) from None
+        if self.compute is not None:
+            function = partial(self.compute, of_backend(backend))
+        else:
+            try:
+                function = backend.function(self.name)
+            except AttributeError:
+                raise BackendError(f"{self.name}: the {backend.name} backend has no such function") from None
         self[kind] = function
         return function
 
@@ -69,7 +75,7 @@ def check_operands(name: str, values: Any) -> Any:
     ------
     DeviceError
         If they are arrays of different backends.
-    UnknownOperand
+    UnknownOperandError
         If one of them is no array.
     """
     found = None
@@ -78,7 +84,7 @@ def check_operands(name: str, values: Any) -> Any:
             continue
         backend = BY_TYPE[type(v)]
         if backend is None:
-            raise UnknownOperand(
+            raise UnknownOperandError(
                 f"{name}: argument {position + 1} is neither a Tensor, an array nor a number, but "
                 f"{type(v).__name__}; make it a Tensor with dualad.asarray"
             )

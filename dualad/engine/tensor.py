@@ -1,23 +1,30 @@
-"""The Tensor: a handle on a value, with what differentiation needs beside it.
+"""Tensor: a handle on an array, with its place in the history of derivatives.
 
-This file has what a Tensor *is*: its value, its history, its gradient, its way to Python and NumPy.
-What it can *do* (operators, methods, indexing) is attached by `dualad.ops`, which stands above.
+The class says what a Tensor *is*: its value, its history, its gradient, its way to Python and
+NumPy. What it can *do* is inherited: `operators.Operators` and `methods.Methods` name the
+functions of the namespace that the ops fill.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
+
+import numpy as np
 
 from ..backends.device import Device
 from ..backends.registry import BY_TYPE, DTYPES
-from ..dtypes import DType
-from ..errors import DTypeError, GradientError
+from ..dtypes import DType, bool_, get_default_dtype, int64
+from ..errors import DeviceError, DTypeError, GradientError, ShapeError
+from .methods import Methods
 from .namespace import ops
-from .node import GROUND, Dual, GradBox, Leaf, Node, Output
+from .node import Dual, GradBox, Leaf, Node, Output, Standin
+from .operators import Operators
+from .printing import tensor_repr
 
 
-class Tensor:
+class Tensor(Operators, Methods):
     """An array of any backend that can carry derivatives.
 
     Made by `dualad.tensor`, `dualad.asarray` and the creation functions. ``Tensor(data)`` makes
@@ -58,7 +65,7 @@ class Tensor:
         self._alias = None
         self._box = None
         # The check that this is an array costs a look-up, and only where nothing is recorded.
-        if _node is None and BY_TYPE[type(data)] is None:
+        if _node is None and BY_TYPE[type(data)] is None and type(data) is not Standin:
             self._value = ops.tensor(data, dtype=float)._value
 
     # -- what it is ----------------------------------------------------------------------------
@@ -125,39 +132,6 @@ class Tensor:
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Set whether ops on this Tensor are recorded from now on; return the Tensor.
-
-        Raises
-        ------
-        DTypeError
-            If its dtype is neither real nor complex floating.
-        GradientError
-            If it is the result of an op and is to be made constant: use `detach`.
-        """
-        from . import views
-
-        self._refresh()
-        if requires_grad and not self.dtype.is_differentiable:
-            raise DTypeError(
-                "only Tensors of floating point and complex dtype can require gradients, "
-                f"got {self.dtype}; convert with .to(dualad.float32) first"
-            )
-        if self._node is None:
-            if requires_grad:
-                if self._box is None:
-                    self._box = GradBox()
-                views.new_family(self, Leaf(GROUND, self.shape, self._value.dtype, self._box))
-        elif not requires_grad:
-            if not self.is_leaf:
-                raise GradientError(
-                    "you can only change requires_grad flags of leaf variables. If you want to use a "
-                    "computed variable in a subgraph that doesn't require differentiation use "
-                    "var_no_grad = var.detach()."
-                )
-            views.new_family(self, None)
-        return self
-
     @property
     def is_leaf(self) -> bool:
         """Whether this is where a gradient ends: made by the user, not by a recorded op."""
@@ -190,13 +164,6 @@ class Tensor:
     def grad(self) -> None:
         self.grad = None
 
-    def detach(self) -> Tensor:
-        """Return a Tensor that shares this one's elements and none of its history."""
-        from . import views
-
-        self._refresh()
-        return views.detached(self)
-
     @property
     def data(self) -> Tensor:
         """The same elements without history: writing to them changes this Tensor, unrecorded."""
@@ -210,16 +177,6 @@ class Tensor:
         if type(self._node) is Leaf:
             self._node.shape = new.shape
         self._value, self._alias = new._value, None
-
-    def detach_(self) -> Tensor:
-        """Forget this Tensor's history, making it a leaf that requires no grad; return it."""
-        from . import views
-
-        self._refresh()
-        raw = raw_value(self)
-        views.new_family(self, None)
-        self._value = raw
-        return self
 
     # -- to Python and NumPy -------------------------------------------------------------------
 
@@ -245,8 +202,6 @@ class Tensor:
         return array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        import numpy as np
-
         array = self._to_numpy("np.asarray()")
         if self.device.type != "cpu" and copy is False:
             raise ValueError(f"np.asarray(copy=False): the Tensor is on {self.device}, not in host memory")
@@ -265,8 +220,6 @@ class Tensor:
         ShapeError
             If there is not exactly one element.
         """
-        from ..errors import ShapeError
-
         self._refresh()
         if self.size != 1:
             raise ShapeError(
@@ -282,9 +235,7 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            from ..errors import ShapeError
-
-            raise ShapeError(
+                raise ShapeError(
                 f"the truth value of a Tensor with {int(self.size)} elements is ambiguous; use .any() or .all()"
             )
         return bool(self.item())
@@ -312,8 +263,6 @@ class Tensor:
         return format(self.item(), spec) if not self.ndim else format(repr(self), spec)
 
     def __repr__(self) -> str:
-        from .printing import tensor_repr
-
         self._refresh()
         if type(self._raw) not in BY_TYPE or BY_TYPE[type(self._raw)] is None:
             return f"tensor(shape={self.shape}, dtype={self.dtype})"  # a stand-in
@@ -321,8 +270,6 @@ class Tensor:
 
     def _suffixes(self) -> list[str]:
         """What stands behind the numbers in the representation, where it is not the default."""
-        from ..dtypes import bool_, get_default_dtype, int64
-
         out = []
         if self.device.type != "cpu":
             out.append(f"device='{self.device}'")
@@ -337,8 +284,6 @@ class Tensor:
             out.append(f"grad_fn=<{node.name()}>")
         return out
 
-    __hash__ = object.__hash__
-
     # -- copies --------------------------------------------------------------------------------
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -349,8 +294,6 @@ class Tensor:
                 "at the moment: this one is the result of an op. Use .detach().clone(), or .clone() to "
                 "stay in the graph"
             )
-        from copy import deepcopy
-
         new = Tensor(self._backend.copy(self._raw))
         memo[id(self)] = new
         new.requires_grad_(self.requires_grad)
@@ -407,8 +350,6 @@ def _unpickle(array: Any, device: str, requires_grad: bool) -> Tensor:
 
 def _check_grad(x: Tensor, grad: Any) -> None:
     """Raise unless `grad` can be the gradient of x."""
-    from ..errors import DeviceError, ShapeError
-
     if type(grad) is not Tensor:
         raise TypeError(f"grad: expected a Tensor or None, got {type(grad).__name__}")
     if grad.shape != x.shape:

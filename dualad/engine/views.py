@@ -13,10 +13,13 @@ next looked at, and take their steps again.
 
 from __future__ import annotations
 
+from sys import getrefcount
 from threading import RLock
 from typing import Any, Protocol
 
+from ..errors import DTypeError, GradientError
 from .modes import RECORDING, enable_grad
+from .node import GROUND, GradBox, Leaf
 from .tensor import Tensor, raw_value
 
 
@@ -132,12 +135,28 @@ def link(view: Tensor, x: Tensor, step: Step) -> Tensor:
     return view
 
 
-def detached(x: Tensor) -> Tensor:
+def detach(x: Tensor) -> Tensor:
     """Return a Tensor that shares the elements of x and nothing of its history."""
     place = _place(x)
     y = Tensor(raw_value(x._value))
     y._alias = Alias(Family(place.family.storage, None), place.steps)
     return y
+
+
+def unshare(x: Tensor) -> None:
+    """Take x out of its place among others where there are none left, all its views being gone."""
+    place = x._alias
+    if place is not None and not place.steps and _sharers(place) == _ALONE:
+        place.refresh(x)
+        x._alias = None
+
+
+def _sharers(place: Alias) -> tuple[int, int]:
+    return getrefcount(place.family), getrefcount(place.family.storage)
+
+
+#: What `_sharers` gives when only one handle sees the storage: counted, as interpreters differ.
+_ALONE = _sharers(Alias(Family(Storage(None), None), ()))
 
 
 def same_view(view: Tensor, x: Tensor, same_step: Any) -> bool:
@@ -154,13 +173,43 @@ def same_view(view: Tensor, x: Tensor, same_step: Any) -> bool:
     )
 
 
-def new_family(x: Tensor, node: Any) -> None:
+def require_grad(x: Tensor, requires_grad: bool = True) -> Tensor:
+    """Set whether ops on x are recorded from now on; return x. See `Tensor.requires_grad_`."""
+    x._refresh()
+    if requires_grad and not x.dtype.is_differentiable:
+        raise DTypeError(
+            "only Tensors of floating point and complex dtype can require gradients, "
+            f"got {x.dtype}; convert with .to(dualad.float32) first"
+        )
+    if requires_grad and x._node is None:
+        if x._box is None:
+            x._box = GradBox()
+        _begin(x, Leaf(GROUND, x.shape, x._value.dtype, x._box))
+    elif not requires_grad and x._node is not None:
+        if not x.is_leaf:
+            raise GradientError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed variable in a subgraph that doesn't require differentiation use "
+                "var_no_grad = var.detach()."
+            )
+        _begin(x, None)
+    return x
+
+
+def forget_history(x: Tensor) -> Tensor:
+    """Make x a leaf that requires no grad; return it. See `Tensor.detach_`."""
+    x._refresh()
+    raw = raw_value(x)
+    _begin(x, None)
+    x._value = raw
+    return x
+
+
+def _begin(x: Tensor, node: Any) -> None:
     """Give x another history (a leaf, or none) and leave its other views with theirs."""
     x._node = node
-    if x._alias is not None:
-        place = x._alias
-        if place.steps and node is not None:
-            # A view that becomes a leaf is a root from now on: what is written to it is its own.
-            x._alias = None
-        else:
-            x._alias = Alias(Family(place.family.storage, node), place.steps)
+    place = x._alias
+    if place is not None:
+        # A view that becomes a leaf is a root from now on: what is written to it is its own.
+        own_root = bool(place.steps) and node is not None
+        x._alias = None if own_root else Alias(Family(place.family.storage, node), place.steps)

@@ -6,7 +6,7 @@ been added up; what a node saved is freed as the walk leaves it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Any
 
@@ -58,6 +58,8 @@ class Walk:
         self.needed = needed
         self.cells: dict[int, _Cell] = {}
         self.heap: list[int] = []  # the negated numbers of the nodes in `cells`
+        #: Called with each leaf and its cotangent, if set.
+        self.arrived: Callable[[Node, Any], None] | None = None
 
     def deposit(self, node: Node, g: Any, owned: bool = False) -> None:
         """Add a cotangent, already fitted, to what has gathered at a node."""
@@ -88,6 +90,8 @@ class Walk:
                 self._visit(node, cell.total, cell.owned)
             elif type(node) is Output:
                 self._gather(node, cell.total)
+            elif self.arrived is not None:
+                self.arrived(node, cell.total)
         return captured
 
     def _visit(self, node: Node, g: Any, owned: bool) -> None:
@@ -95,13 +99,13 @@ class Walk:
         op, saved, static = node.op, node.saved, node.static
         if saved is None:
             raise GradientError(FREED.format(node=node.name()))
-        conjugate = False
+        complex_result = False
         if type(g) is list:  # one for each output
             g = _materialize(node, g)
             kind = type(g[0])
         else:
             kind = type(g)
-            conjugate = DTYPES[node.dtype].is_complex
+            complex_result = DTYPES[node.dtype].is_complex
         if self.differentiable:
             saved = _as_tensors(node, saved)
         # Above the first level values are Tensors, whose dtypes are dualad's own.
@@ -113,6 +117,8 @@ class Walk:
             if rule.in_place is not None and not lifted:
                 self._pull_in_place(rule, xp, g, owned, parent, static)
                 continue
+            # abs has a complex argument and a real result.
+            conjugate = complex_result or (parent.dtype is not node.dtype and DTYPES[parent.dtype].is_complex)
             pulled = rule.pull(xp, g, parent, reads, static, conjugate)
             if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
                 pulled = fit(pulled, parent)
@@ -123,7 +129,7 @@ class Walk:
             else:
                 self.cells[number] = _Cell(parent, pulled, False)
                 heappush(self.heap, -number)
-        if not self.retain and saved is not op.saves_nothing:
+        if not self.retain and any(saved):  # what saved nothing can be walked again
             node.saved = None
 
     def _pull_in_place(

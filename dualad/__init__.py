@@ -1,0 +1,174 @@
+"""dualad: forward- and reverse-mode automatic differentiation for every array library.
+
+The namespace is that of the Array API standard, with PyTorch's names for Tensors and their
+derivatives beside it, and the transforms `grad`, `vjp` and `jvp`.
+
+Examples
+--------
+>>> import dualad
+>>> x = dualad.tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> (x**2).sum().backward()
+>>> x.grad
+tensor([2., 4., 6.])
+"""
+
+from math import e, inf, nan, pi
+
+from . import autograd, backends, cuda, errors, linalg, optim
+from ._version import __version__
+from .backends import Device as device
+from .dtypes import (
+    DType,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    int8,
+    int16,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from .dtypes import bool_ as bool
+from .engine.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .engine.printing import set_printoptions
+from .engine.tensor import Tensor
+from .errors import *  # noqa: F403  all of them, by their __all__
+from .ops.creation import (
+    arange,
+    as_tensor,
+    asarray,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from .ops.elementwise import (
+    abs,
+    acos,
+    acosh,
+    add,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    bitwise_and,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    ceil,
+    clip,
+    conj,
+    copysign,
+    cos,
+    cosh,
+    divide,
+    equal,
+    exp,
+    expm1,
+    floor,
+    floor_divide,
+    greater,
+    greater_equal,
+    hypot,
+    imag,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    nextafter,
+    not_equal,
+    positive,
+    pow,
+    real,
+    reciprocal,
+    remainder,
+    round,
+    sign,
+    signbit,
+    sin,
+    sinh,
+    sqrt,
+    square,
+    subtract,
+    tan,
+    tanh,
+    trunc,
+)
+from .ops.indexing import take, take_along_axis
+from .ops.linalg import dot, matmul, tensordot, vecdot
+from .ops.manipulation import (
+    astype,
+    broadcast_arrays,
+    broadcast_to,
+    clone,
+    concat,
+    expand_dims,
+    flip,
+    matrix_transpose,
+    meshgrid,
+    moveaxis,
+    permute_dims,
+    repeat,
+    reshape,
+    roll,
+    squeeze,
+    stack,
+    tile,
+    tril,
+    triu,
+    unstack,
+)
+from .ops.moving import CPU_TYPES as _CPU_TYPES
+from .ops.random import manual_seed, rand, rand_like, randint, randn, randn_like, randperm
+from .ops.reductions import all, any, max, mean, min, prod, std, sum, var
+from .ops.searching import argmax, argmin, argsort, nonzero, sort, where
+from .transforms import grad, jvp, value_and_grad, vjp
+
+#: Puts in an axis of length 1, in an index.
+newaxis = None
+
+# PyTorch's other names.
+half, float, double, cfloat, cdouble = float16, float32, float64, complex64, complex128
+short, int, long, dtype = int16, int32, int64, DType
+cat, concatenate, clamp, absolute, mul, sub, div = concat, concat, clip, abs, multiply, subtract, divide
+neg, eq, ne, lt, le, gt, ge = negative, equal, not_equal, less, less_equal, greater, greater_equal
+mm, norm = matmul, linalg.vector_norm
+FloatTensor, DoubleTensor = _CPU_TYPES["FloatTensor"], _CPU_TYPES["DoubleTensor"]
+HalfTensor, CharTensor = _CPU_TYPES["HalfTensor"], _CPU_TYPES["CharTensor"]
+ShortTensor, IntTensor = _CPU_TYPES["ShortTensor"], _CPU_TYPES["IntTensor"]
+LongTensor, ByteTensor = _CPU_TYPES["LongTensor"], _CPU_TYPES["ByteTensor"]
+BoolTensor = _CPU_TYPES["BoolTensor"]
+
+Tensor.__module__ = device.__module__ = "dualad"  # where users import them from

@@ -1,0 +1,15 @@
+"""Derivatives in PyTorch's form: of Tensors that require grad.
+
+Examples
+--------
+>>> import dualad
+>>> x = dualad.tensor([1.0, 2.0], requires_grad=True)
+>>> dualad.autograd.grad((x * x).sum(), x)
+(tensor([2., 4.]),)
+"""
+
+from ..engine.gradients import HookHandle, backward, grad
+from ..engine.modes import enable_grad, no_grad, set_grad_enabled
+from ..engine.node import Node
+
+__all__ = ["HookHandle", "Node", "backward", "enable_grad", "grad", "no_grad", "set_grad_enabled"]

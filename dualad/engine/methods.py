@@ -1,0 +1,439 @@
+"""The methods of a Tensor: each is a function of the namespace, under the names users know.
+
+NumPy's and the standard's ``axis=``, ``keepdims=`` and PyTorch's ``dim=``, ``keepdim=`` are both
+taken. A trailing underscore, as in PyTorch, means in place: the handle gets the new value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from .namespace import ops
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+_functions = vars(ops)
+
+
+def _unary(name: str) -> Callable[[Any], Tensor]:
+    def method(self: Any) -> Tensor:
+        return cast("Tensor", _functions[name](self))
+
+    method.__doc__ = f"`dualad.{name}` of this Tensor."
+    return method
+
+
+def _unary_(name: str) -> Callable[[Any], Tensor]:
+    def method(self: Any) -> Tensor:
+        return cast("Tensor", ops.update(self, _functions[name]))
+
+    method.__doc__ = f"`dualad.{name}` of this Tensor, in place."
+    return method
+
+
+def _binary(name: str) -> Callable[[Any, Any], Tensor]:
+    def method(self: Any, other: Any) -> Tensor:
+        return cast("Tensor", _functions[name](self, other))
+
+    method.__doc__ = f"`dualad.{name}` of this Tensor and `other`."
+    return method
+
+
+def _binary_(name: str) -> Callable[[Any, Any], Tensor]:
+    def method(self: Any, other: Any) -> Tensor:
+        return cast("Tensor", ops.update(self, _functions[name], other))
+
+    method.__doc__ = f"`dualad.{name}` of this Tensor and `other`, in place."
+    return method
+
+
+class Conversions:
+    """The methods that are called as Python's types are; a class apart, for within one the names
+    of its methods hide the types."""
+
+    __slots__ = ()
+
+    def type(self, dtype: Any = None) -> Any:
+        """Return the name of the Tensor's type, or the Tensor as `dtype` or a type such as
+        ``dualad.cuda.FloatTensor``."""
+        return ops.tensor_type(self, dtype)
+
+    def float(self) -> Tensor:
+        """Return the Tensor as float32."""
+        return ops.to(self, "float32")  # type: ignore[no-any-return]
+
+    def double(self) -> Tensor:
+        """Return the Tensor as float64."""
+        return ops.to(self, "float64")  # type: ignore[no-any-return]
+
+    def half(self) -> Tensor:
+        """Return the Tensor as float16."""
+        return ops.to(self, "float16")  # type: ignore[no-any-return]
+
+    def int(self) -> Tensor:
+        """Return the Tensor as int32."""
+        return ops.to(self, "int32")  # type: ignore[no-any-return]
+
+    def long(self) -> Tensor:
+        """Return the Tensor as int64."""
+        return ops.to(self, "int64")  # type: ignore[no-any-return]
+
+    def bool(self) -> Tensor:
+        """Return the Tensor as bool."""
+        return ops.to(self, "bool")  # type: ignore[no-any-return]
+
+
+class Methods(Conversions):
+    """The methods, as a mixin of `Tensor`."""
+
+    __slots__ = ()
+
+    # -- elementwise ---------------------------------------------------------------------------
+
+    abs, absolute, square = _unary("abs"), _unary("abs"), _unary("square")
+    exp, expm1, log, log1p = _unary("exp"), _unary("expm1"), _unary("log"), _unary("log1p")
+    log2, log10, sqrt = _unary("log2"), _unary("log10"), _unary("sqrt")
+    sin, cos, tan = _unary("sin"), _unary("cos"), _unary("tan")
+    asin, acos, atan = _unary("asin"), _unary("acos"), _unary("atan")
+    sinh, cosh, tanh = _unary("sinh"), _unary("cosh"), _unary("tanh")
+    asinh, acosh, atanh = _unary("asinh"), _unary("acosh"), _unary("atanh")
+    floor, ceil, trunc = _unary("floor"), _unary("ceil"), _unary("trunc")
+    neg, negative, reciprocal = _unary("negative"), _unary("negative"), _unary("reciprocal")
+    sign, signbit, conj = _unary("sign"), _unary("signbit"), _unary("conj")
+    isnan, isinf, isfinite = _unary("isnan"), _unary("isinf"), _unary("isfinite")
+    logical_not = _unary("logical_not")
+
+    eq, ne, lt, le = _binary("equal"), _binary("not_equal"), _binary("less"), _binary("less_equal")
+    gt, ge = _binary("greater"), _binary("greater_equal")
+    mul, div, pow = _binary("multiply"), _binary("divide"), _binary("pow")
+    multiply, divide = _binary("multiply"), _binary("divide")
+    remainder, floor_divide = _binary("remainder"), _binary("floor_divide")
+    maximum, minimum = _binary("maximum"), _binary("minimum")
+    logical_and, logical_or = _binary("logical_and"), _binary("logical_or")
+    atan2, hypot = _binary("atan2"), _binary("hypot")
+    matmul, mm, mv, dot = _binary("matmul"), _binary("matmul"), _binary("matmul"), _binary("dot")
+
+    def add(self, other: Any, *, alpha: complex = 1) -> Tensor:
+        """Return ``self + alpha * other``."""
+        return ops.add(self, other if alpha == 1 else alpha * other)  # type: ignore[no-any-return]
+
+    def sub(self, other: Any, *, alpha: complex = 1) -> Tensor:
+        """Return ``self - alpha * other``."""
+        return ops.subtract(self, other if alpha == 1 else alpha * other)  # type: ignore[no-any-return]
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """`dualad.clip` of this Tensor."""
+        return ops.clip(self, min, max)  # type: ignore[no-any-return]
+
+    clamp = clip
+
+    def round(self, decimals: int = 0) -> Tensor:
+        """Return this Tensor rounded to the nearest number of so many decimals, halves to even."""
+        if decimals:
+            return ops.round(self * 10**decimals) / 10**decimals  # type: ignore[no-any-return]
+        return ops.round(self)  # type: ignore[no-any-return]
+
+    @property
+    def real(self) -> Tensor:
+        """The real part."""
+        return ops.real(self)  # type: ignore[no-any-return]
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part."""
+        return ops.imag(self)  # type: ignore[no-any-return]
+
+    # -- in place ------------------------------------------------------------------------------
+
+    abs_, neg_, sqrt_, square_ = _unary_("abs"), _unary_("negative"), _unary_("sqrt"), _unary_("square")
+    exp_, log_, sin_, cos_ = _unary_("exp"), _unary_("log"), _unary_("sin"), _unary_("cos")
+    tanh_, floor_, ceil_, round_ = _unary_("tanh"), _unary_("floor"), _unary_("ceil"), _unary_("round")
+    reciprocal_, sign_, trunc_ = _unary_("reciprocal"), _unary_("sign"), _unary_("trunc")
+    mul_, div_, pow_ = _binary_("multiply"), _binary_("divide"), _binary_("pow")
+    remainder_, floor_divide_ = _binary_("remainder"), _binary_("floor_divide")
+
+    def add_(self, other: Any, *, alpha: complex = 1) -> Tensor:
+        """Add ``alpha * other`` in place."""
+        return ops.update(self, ops.add, other if alpha == 1 else alpha * other)  # type: ignore[no-any-return]
+
+    def sub_(self, other: Any, *, alpha: complex = 1) -> Tensor:
+        """Subtract ``alpha * other`` in place."""
+        return ops.update(self, ops.subtract, other if alpha == 1 else alpha * other)  # type: ignore[no-any-return]
+
+    def clip_(self, min: Any = None, max: Any = None) -> Tensor:
+        """`dualad.clip` in place."""
+        return ops.update(self, ops.clip, min, max)  # type: ignore[no-any-return]
+
+    clamp_ = clip_
+
+    def copy_(self, source: Any) -> Tensor:
+        """Take over the elements of `source`, broadcast and converted to this dtype and device."""
+        ops.write(self, ..., source)
+        return cast("Tensor", self)
+
+    def fill_(self, value: Any) -> Tensor:
+        """Set all elements to one number."""
+        ops.write(self, ..., value)
+        return cast("Tensor", self)
+
+    def zero_(self) -> Tensor:
+        """Set all elements to 0."""
+        return self.fill_(0)
+
+    # -- reductions ----------------------------------------------------------------------------
+
+    def sum(
+        self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, dim: Any = None, keepdim: bool = False
+    ) -> Tensor:
+        """`dualad.sum` of this Tensor."""
+        return ops.sum(self, axis=_one(axis, dim), dtype=dtype, keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+
+    def prod(
+        self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, dim: Any = None, keepdim: bool = False
+    ) -> Tensor:
+        """`dualad.prod` of this Tensor."""
+        return ops.prod(self, axis=_one(axis, dim), dtype=dtype, keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+
+    def mean(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """`dualad.mean` of this Tensor."""
+        return ops.mean(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+
+    def all(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """`dualad.all` of this Tensor."""
+        return ops.all(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+
+    def any(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """`dualad.any` of this Tensor."""
+        return ops.any(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+
+    def argmax(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """`dualad.argmax` of this Tensor."""
+        return ops.argmax(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+
+    def argmin(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """`dualad.argmin` of this Tensor."""
+        return ops.argmin(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+
+    def max(self, *dim_or_other: Any, axis: Any = None, dim: Any = None, keepdims: bool = False, keepdim: bool = False) -> Any:
+        """The maximum: of all elements, or along an axis.
+
+        ``x.max(axis=0)`` gives the maxima; PyTorch's ``x.max(0)`` and ``x.max(dim=0)`` the named
+        tuple ``(values, indices)``, and ``x.max(other)`` is `dualad.maximum`.
+        """
+        return ops.extremum(self, "max", dim_or_other, axis, dim, keepdims or keepdim)
+
+    def min(self, *dim_or_other: Any, axis: Any = None, dim: Any = None, keepdims: bool = False, keepdim: bool = False) -> Any:
+        """The minimum: of all elements, or along an axis; see `max`."""
+        return ops.extremum(self, "min", dim_or_other, axis, dim, keepdims or keepdim)
+
+    def var(
+        self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None, keepdim: bool = False
+    ) -> Tensor:
+        """`dualad.var` of this Tensor: of the population unless ``correction=1``, as in NumPy."""
+        return ops.var(self, axis=_one(axis, dim), correction=correction, keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+
+    def std(
+        self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None, keepdim: bool = False
+    ) -> Tensor:
+        """`dualad.std` of this Tensor: of the population unless ``correction=1``, as in NumPy."""
+        return ops.std(self, axis=_one(axis, dim), correction=correction, keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+
+    def norm(self, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """The vector `p`-norm of all elements, or along the axes `dim`."""
+        return ops.vector_norm(self, axis=dim, keepdims=keepdim, ord=ops.norm_order(p))  # type: ignore[no-any-return]
+
+    def sort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
+        """`dualad.sort` of this Tensor, a new one."""
+        return ops.sort(self, axis=axis, descending=descending, stable=stable)  # type: ignore[no-any-return]
+
+    def argsort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
+        """`dualad.argsort` of this Tensor."""
+        return ops.argsort(self, axis=axis, descending=descending, stable=stable)  # type: ignore[no-any-return]
+
+    # -- shape ---------------------------------------------------------------------------------
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the elements in another shape, as several numbers or one tuple; one may be -1."""
+        return ops.reshape(self, ops.as_shape(shape))  # type: ignore[no-any-return]
+
+    def view(self, *shape: Any) -> Tensor:
+        """`reshape`; a dtype in place of the shape is refused, as elements are not reinterpreted."""
+        return self.reshape(*shape)
+
+    def view_as(self, other: Any) -> Tensor:
+        """Return the elements in the shape of `other`."""
+        return self.reshape(other.shape)
+
+    reshape_as = view_as
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        """Return the elements with the axes from `start_dim` to `end_dim` joined into one."""
+        return ops.flatten(self, start_dim, end_dim)  # type: ignore[no-any-return]
+
+    def ravel(self) -> Tensor:
+        """Return the elements as a vector."""
+        return self.reshape(-1)
+
+    def squeeze(self, axis: Any = None, *, dim: Any = None) -> Tensor:
+        """Leave out axes of length 1: all, or those named (where they are of length 1)."""
+        return ops.squeeze_where_possible(self, _one(axis, dim))  # type: ignore[no-any-return]
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        """Put in an axis of length 1."""
+        return ops.expand_dims(self, axis=dim)  # type: ignore[no-any-return]
+
+    def permute(self, *axes: Any) -> Tensor:
+        """Return the axes in another order."""
+        return ops.permute_dims(self, ops.as_shape(axes))  # type: ignore[no-any-return]
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Swap two axes, as in PyTorch; without arguments reverse them all, as in NumPy."""
+        return ops.transpose(self, *axes)  # type: ignore[no-any-return]
+
+    swapaxes = transpose
+
+    def t(self) -> Tensor:
+        """Return the transpose of a matrix; vectors are returned as they are."""
+        return self.T
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return ops.transpose(self)  # type: ignore[no-any-return]
+
+    @property
+    def mT(self) -> Tensor:
+        """The matrices in the last two axes, transposed."""
+        return ops.matrix_transpose(self)  # type: ignore[no-any-return]
+
+    def expand(self, *shape: Any) -> Tensor:
+        """Broadcast to a shape; -1 keeps an axis as it is."""
+        return ops.expand(self, ops.as_shape(shape))  # type: ignore[no-any-return]
+
+    def repeat(self, *repeats: Any) -> Tensor:
+        """Put copies side by side, so many along each axis (`dualad.tile`), as in PyTorch."""
+        return ops.tile(self, ops.as_shape(repeats))  # type: ignore[no-any-return]
+
+    def flip(self, *axes: Any) -> Tensor:
+        """Reverse the order of the elements along these axes."""
+        return ops.flip(self, axis=ops.as_shape(axes))  # type: ignore[no-any-return]
+
+    def take(self, indices: Any, axis: int | None = None) -> Tensor:
+        """`dualad.take` of this Tensor; without `axis` of its elements as a vector."""
+        return ops.take(self.ravel(), indices, axis=0) if axis is None else ops.take(self, indices, axis=axis)  # type: ignore[no-any-return]
+
+    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+        """`dualad.unstack` of this Tensor."""
+        return ops.unstack(self, axis=dim)  # type: ignore[no-any-return]
+
+    def dim(self) -> int:
+        """Return the number of axes."""
+        return len(cast("Tensor", self).shape)
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return int(cast("Tensor", self).size)
+
+    nelement = numel
+
+    # -- dtype, device, copies -------------------------------------------------------------------
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Tensor:
+        """`dualad.astype` of this Tensor."""
+        return ops.astype(self, dtype, copy=copy)  # type: ignore[no-any-return]
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Return the Tensor on another device, in another dtype, or as `other` is.
+
+        ``x.to(dtype)``, ``x.to(device, dtype)``, ``x.to(other)``; ``copy=True`` copies in any
+        case. Differentiable.
+        """
+        return ops.to(self, *args, **kwargs)  # type: ignore[no-any-return]
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        """Return the Tensor on another device. Differentiable."""
+        return ops.to(self, device)  # type: ignore[no-any-return]
+
+    def cpu(self) -> Tensor:
+        """Return the Tensor on the CPU."""
+        return ops.to(self, "cpu")  # type: ignore[no-any-return]
+
+    def cuda(self, device: Any = None) -> Tensor:
+        """Return the Tensor on a CUDA device, the first if none is named."""
+        return ops.to_cuda(self, device)  # type: ignore[no-any-return]
+
+    def clone(self) -> Tensor:
+        """Return a copy that stays in the graph."""
+        return ops.clone(self)  # type: ignore[no-any-return]
+
+    copy = clone
+
+    def contiguous(self) -> Tensor:
+        """Return the Tensor itself: where its elements lie is the backend's business."""
+        return cast("Tensor", self)
+
+    # -- derivatives ---------------------------------------------------------------------------
+
+    def detach(self) -> Tensor:
+        """Return a Tensor that shares this one's elements and none of its history."""
+        return ops.detach(self)  # type: ignore[no-any-return]
+
+    def detach_(self) -> Tensor:
+        """Forget this Tensor's history, making it a leaf that requires no grad; return it."""
+        return ops.forget_history(self)  # type: ignore[no-any-return]
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set whether ops on this Tensor are recorded from now on; return the Tensor.
+
+        Raises
+        ------
+        DTypeError
+            If its dtype is neither real nor complex floating.
+        GradientError
+            If it is the result of an op and is to be made constant: use `detach`.
+        """
+        return ops.require_grad(self, requires_grad)  # type: ignore[no-any-return]
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
+        """Accumulate the derivatives of this Tensor in the ``.grad`` of the leaves it came from.
+
+        Parameters
+        ----------
+        gradient : Tensor, optional
+            The cotangent, of this Tensor's shape; may be left out for one element.
+        retain_graph : bool, optional
+            Keep what the graph has saved, for another pass; the default is `create_graph`.
+        create_graph : bool, optional
+            Record the pass itself, so that the gradients can be differentiated.
+        inputs : Tensor or sequence of Tensors, optional
+            Accumulate in these only.
+
+        Raises
+        ------
+        GradientError
+            If no op on this Tensor was recorded, if its graph was freed by an earlier pass, or if
+            it has several elements and no gradient is given.
+        """
+        ops.backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def retain_grad(self) -> None:
+        """Let `backward` keep this Tensor's gradient in ``.grad``, although it is no leaf."""
+        ops.retain_grad(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Any:
+        """Call `hook` with this Tensor's gradient whenever one is computed.
+
+        The hook may return another gradient of the same shape and dtype to take its place.
+        Returns a handle whose ``remove()`` takes the hook away.
+        """
+        return ops.register_hook(self, hook)
+
+
+def _one(axis: Any, dim: Any) -> Any:
+    return axis if dim is None else dim

@@ -1,0 +1,27 @@
+"""The ops: each function of the standard once, a file for each of its sections.
+
+This file gives the engine what it asks for by name (rules run on it, operators and methods call
+it), by plain assignment.
+"""
+
+from __future__ import annotations
+
+from ..engine import gradients, views
+from ..engine.namespace import ops
+from ..engine.tensor import Tensor
+from . import creation, elementwise, indexing, linalg, manipulation, moving, numpy_functions, reductions, searching
+from .common import as_shape
+
+for _room in (elementwise, creation, indexing, manipulation, searching, reductions):
+    vars(ops).update({name: f for name, f in vars(_room).items() if not name.startswith("_") and callable(f)})
+
+ops.linalg = linalg
+ops.matmul, ops.dot = linalg.matmul, linalg.dot
+ops.matrix_transpose, ops.vector_norm, ops.norm_order = manipulation.matrix_transpose, linalg.vector_norm, linalg.norm_order
+ops.to, ops.to_cuda, ops.tensor_type = moving.to, moving.to_cuda, moving.tensor_type
+ops.copy, ops.as_shape = manipulation.clone, as_shape
+ops.detach, ops.require_grad, ops.forget_history = views.detach, views.require_grad, views.forget_history
+ops.backward, ops.register_hook, ops.retain_grad = gradients.backward, gradients.register_hook, gradients.retain_grad
+
+Tensor.__array_ufunc__ = numpy_functions._array_ufunc  # type: ignore[attr-defined]
+Tensor.__array_function__ = numpy_functions._array_function  # type: ignore[attr-defined]

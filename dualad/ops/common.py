@@ -1,0 +1,92 @@
+"""What several files of ops need: dtypes of results and of arguments, and axes in one form."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+from ..backends.registry import DTYPES
+from ..dtypes import DType, as_dtype, bool_, complex_of, get_default_dtype, int64, real_of
+from ..errors import AxisError
+
+_OF_NUMBERS = {bool: bool_, int: int64}
+
+
+def boolean(*values: Any, **static: Any) -> DType:
+    """The dtype of comparisons, for stand-ins."""
+    return bool_
+
+
+def integer(*values: Any, **static: Any) -> DType:
+    """The dtype of indices, for stand-ins."""
+    return int64
+
+
+def real_result(x: Any, **static: Any) -> DType:
+    """The dtype of absolute values and norms, for stand-ins."""
+    return real_of(DTYPES[x.dtype])
+
+
+def same_dtype(x: Any, *others: Any, **static: Any) -> DType:
+    """The dtype of the first argument, for stand-ins."""
+    return DTYPES[x.dtype]
+
+
+def array_dtype(x: Any) -> DType:
+    """Return the DType of an array, or the one that a number becomes."""
+    if hasattr(x, "dtype"):
+        return DTYPES[x.dtype]
+    if isinstance(x, (bool, int)):
+        return _OF_NUMBERS[type(x)]
+    return complex_of(get_default_dtype()) if isinstance(x, complex) else get_default_dtype()
+
+
+def optional_dtype(dtype: Any) -> DType | None:
+    """Return the DType that `dtype` names, or None for None."""
+    return None if dtype is None else as_dtype(dtype)
+
+
+def one_axis(name: str, axis: Any, ndim: int) -> int:
+    """Return an axis counted from the front.
+
+    Raises
+    ------
+    AxisError
+        If there is no such axis; it is an IndexError too, as in NumPy and PyTorch.
+    """
+    i = index(axis)
+    if not -ndim <= i < ndim:
+        raise AxisError(f"{name}: axis {i} is out of bounds for an array of {ndim} dimensions")
+    return i % ndim if ndim else 0
+
+
+def all_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """Return axes as a sorted tuple counted from the front; None stands for all.
+
+    Raises
+    ------
+    AxisError
+        If there is no such axis, or one is named twice.
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    if not isinstance(axis, (tuple, list)):
+        return (one_axis(name, axis, ndim),)
+    axes = tuple(sorted(one_axis(name, a, ndim) for a in axis))
+    if len(set(axes)) < len(axes):
+        raise AxisError(f"{name}: axis {tuple(axis)} names one twice")
+    return axes
+
+
+def kept(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape with the axes in `axis` of length 1."""
+    return tuple(1 if i in axis else n for i, n in enumerate(shape))
+
+
+def as_shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape given as one number, as several (in a tuple), or as a tuple or list in one."""
+    if isinstance(shape, (tuple, list)):
+        if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+            shape = shape[0]
+        return tuple(index(n) for n in shape)
+    return (index(shape),)

@@ -1,0 +1,429 @@
+"""Making Tensors: from Python's and other libraries' data, and by the creation functions.
+
+Sizes may be several numbers or one tuple. What is made is constant unless ``requires_grad``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backends import Backend, Device, for_device
+from ..backends.registry import BY_TYPE, DTYPES
+from ..dtypes import DType, as_dtype, complex_of, get_default_dtype, int64
+from ..engine.namespace import ops
+from ..engine.operands import PYTHON_SCALARS
+from ..engine.tensor import Tensor
+from ..engine.views import detach, require_grad
+from ..errors import DTypeError, ShapeError
+from .common import as_shape, optional_dtype
+
+
+def place(device: Any) -> tuple[Backend, Device]:
+    """Return the backend and the complete name of a device; None stands for the CPU.
+
+    Raises
+    ------
+    DeviceError
+        If there is no such device, or its backend cannot be used.
+    """
+    device = Device("cpu" if device is None else device)
+    backend = for_device(device)
+    return backend, backend.check_device(device)
+
+
+def native(backend: Backend, dtype: DType) -> Any:
+    """Return a backend's own name for a dtype.
+
+    Raises
+    ------
+    DTypeError
+        If it has none.
+    """
+    try:
+        return backend.native_dtypes[dtype]
+    except KeyError:
+        raise DTypeError(f"the {backend.name} backend has no arrays of dtype {dtype}") from None
+
+
+# -- from data ---------------------------------------------------------------------------------
+
+
+def asarray(
+    obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a Tensor of numbers, nested sequences, arrays of any backend, or Tensors.
+
+    Parameters
+    ----------
+    obj : object
+        What to make a Tensor of. A Tensor is returned as it is, with its history; a sequence that
+        has Tensors in it becomes one that is differentiable in them.
+    dtype : DType, optional
+        By default that of an array; of Python's numbers bool, int64, or the default dtype.
+    device : str or Device, optional
+        By default that of an array; of Python's numbers the CPU.
+    copy : bool, optional
+        True to copy in any case; False to share the memory of a NumPy array or another array, or
+        raise; by default what can be written from outside is copied.
+    requires_grad : bool
+        Whether ops on the result are recorded.
+
+    Raises
+    ------
+    DTypeError
+        If the data is not numeric.
+    ShapeError
+        If nested sequences are not of equal lengths.
+    ValueError
+        If ``copy=False`` and a copy is needed.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.asarray([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    if type(obj) is not Tensor:
+        x = _from_data(obj, dtype, device, copy)
+    else:
+        x = obj
+        if dtype is not None or device is not None or copy is not None:
+            moved = ops.to(x, device=device, dtype=dtype)
+            if copy is False and moved is not x:
+                raise ValueError("asarray: copy=False, but another dtype or device needs a copy")
+            x = ops.clone(x) if copy and moved is x else moved
+    return require_grad(x) if requires_grad else x
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a new Tensor with a copy of the data, and no history.
+
+    Parameters
+    ----------
+    data : number, nested sequence, array or Tensor
+        The elements.
+    dtype : DType, optional
+        By default that of an array; of Python's numbers bool, int64, or the default dtype.
+    device : str or Device, optional
+        By default the CPU, or where the array is.
+    requires_grad : bool
+        Whether ops on the result are recorded.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.tensor([1.0, 2.0], requires_grad=True)
+    tensor([1., 2.], requires_grad=True)
+    """
+    x = asarray(data, dtype=dtype, device=device)
+    if type(data) is Tensor:
+        x = ops.clone(detach(x))
+    return Tensor(x._raw) if not requires_grad else require_grad(Tensor(x._raw))
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return the data as a Tensor; one that has the dtype and device is returned as it is.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.as_tensor([1.5, 2.5])
+    tensor([1.5000, 2.5000])
+    """
+    return asarray(data, dtype=dtype, device=device)
+
+
+def from_numpy(array: Any) -> Tensor:
+    """Return a Tensor with a copy of a NumPy array, of the same dtype.
+
+    PyTorch's shares memory with the array. Here values never change, so that a derivative can
+    rely on them: use ``asarray(array, copy=False)`` if you will not write to the array.
+
+    Raises
+    ------
+    TypeError
+        If `array` is no NumPy array.
+
+    Examples
+    --------
+    >>> import dualad, numpy as np
+    >>> dualad.from_numpy(np.array([1.0, 2.0]))
+    tensor([1., 2.], dtype=dualad.float64)
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use dualad.asarray")
+    return asarray(array)
+
+
+def _from_data(obj: Any, dtype: Any, device: Any, copy: bool | None) -> Tensor:
+    wanted = optional_dtype(dtype)
+    backend = BY_TYPE[type(obj)]
+    if backend is not None and (backend.name != "numpy" or isinstance(obj, (np.ndarray, np.generic))):
+        x = Tensor(_own(obj, backend, copy))
+        DTYPES[x._value.dtype]  # refuses object arrays and strings here and not later
+        return ops.to(x, device=device, dtype=wanted)  # type: ignore[no-any-return]
+    if isinstance(obj, (list, tuple)) and _has_tensors(obj):
+        x = ops.stack([asarray(item) for item in obj])
+        return ops.to(x, device=device, dtype=wanted)  # type: ignore[no-any-return]
+    if copy is False:
+        raise ValueError(f"asarray: copy=False, but data of type {type(obj).__name__} must be copied")
+    return _upload(_to_numpy(obj), wanted or _inferred(obj), device)
+
+
+def _own(array: Any, backend: Backend, copy: bool | None) -> Any:
+    """Return an array that only we can write to, unless the user wants to share it."""
+    if isinstance(array, np.ndarray) and not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if copy is False or isinstance(array, np.generic):
+        return array
+    return backend.copy(array)
+
+
+def _has_tensors(obj: Any) -> bool:
+    if type(obj) is Tensor:
+        return True
+    # The first items decide for sequences of plain numbers, which may be long.
+    if not isinstance(obj, (list, tuple)) or not obj or type(obj[0]) in PYTHON_SCALARS is type(obj[-1]):
+        return False
+    return any(_has_tensors(item) for item in obj)
+
+
+def _to_numpy(obj: Any) -> np.ndarray:
+    try:
+        array = np.asarray(obj)
+    except ValueError as error:
+        raise ShapeError(f"asarray: nested sequences must have equal lengths: {error}") from error
+    if array.dtype.kind not in "biufc":
+        raise DTypeError(
+            f"asarray: expected numbers or arrays of numbers, got {type(obj).__name__} (read as {array.dtype})"
+        )
+    return array
+
+
+def _inferred(obj: Any) -> DType | None:
+    """Return the dtype that Python's numbers get; None for data that has a dtype of its own."""
+    while isinstance(obj, (list, tuple)) and len(obj):
+        obj = obj[0]
+    if isinstance(obj, (list, tuple)):
+        return get_default_dtype()
+    return None if hasattr(obj, "dtype") or hasattr(obj, "__array__") else _PYTHON
+
+
+#: Stands for "as Python's numbers": decided by what they are once they have been read.
+_PYTHON: Any = object()
+
+
+def _upload(array: np.ndarray, dtype: DType | None, device: Any) -> Tensor:
+    backend, device = place(device)
+    if dtype is _PYTHON:
+        kind = array.dtype.kind
+        dtype = {"f": get_default_dtype(), "c": complex_of(get_default_dtype()), "i": int64}.get(kind)
+    if dtype is not None:
+        array = array.astype(np.dtype(dtype.name))
+    native(backend, DTYPES[array.dtype])
+    return Tensor(backend.from_numpy(array, device))
+
+
+# -- filled with a number ----------------------------------------------------------------------
+
+
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None) -> Tensor:
+    """Return zeros.
+
+    Parameters
+    ----------
+    *size : int, or one tuple of int
+        The shape, also as ``shape=``.
+    dtype : DType, optional
+        The default dtype if None.
+    device : str or Device, optional
+        The CPU if None.
+    requires_grad : bool
+        Whether ops on the result are recorded.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
+    return _filled("zeros", size if shape is None else shape, dtype, device, requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None) -> Tensor:
+    """Return ones; the parameters are those of `zeros`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.ones(3, dtype=dualad.int64)
+    tensor([1, 1, 1])
+    """
+    return _filled("ones", size if shape is None else shape, dtype, device, requires_grad)
+
+
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None) -> Tensor:
+    """Return a Tensor whose elements are not set; the parameters are those of `zeros`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.empty(2, 3).shape
+    (2, 3)
+    """
+    return _filled("empty", size if shape is None else shape, dtype, device, requires_grad)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a Tensor all of whose elements are one number.
+
+    Parameters
+    ----------
+    size : int or tuple of int
+        The shape.
+    fill_value : number or 0-d Tensor
+        The number; the dtype is by default the one it would get by itself.
+    dtype, device, requires_grad
+        As for `zeros`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.full((2, 2), 3.5)
+    tensor([[3.5000, 3.5000],
+            [3.5000, 3.5000]])
+    """
+    value = asarray(fill_value, dtype=dtype, device=device)
+    x = ops.clone(ops.broadcast_to(value, as_shape(size)))
+    return require_grad(x) if requires_grad else x
+
+
+def _filled(name: str, size: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    shape = as_shape(size)
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"{name}: lengths must not be negative, got {shape}")
+    return _made(name, (shape,), dtype, device, requires_grad)
+
+
+def _made(name: str, args: tuple[Any, ...], dtype: Any, device: Any, requires_grad: bool, **kw: Any) -> Tensor:
+    """Call a creation function of the backend that owns the device."""
+    backend, device = place(device)
+    kind = native(backend, get_default_dtype() if dtype is None else as_dtype(dtype))
+    x = Tensor(getattr(backend.xp, name)(*args, dtype=kind, device=backend.native_device(device), **kw))
+    return require_grad(x) if requires_grad else x
+
+
+def zeros_like(x: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return zeros of the shape, dtype and device of x.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.zeros_like(dualad.tensor([1, 2]))
+    tensor([0, 0])
+    """
+    return zeros(asarray(x).shape, **_as_in(x, dtype, device), requires_grad=requires_grad)
+
+
+def ones_like(x: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return ones of the shape, dtype and device of x.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.ones_like(dualad.tensor([1.5, 2.5]))
+    tensor([1., 1.])
+    """
+    return ones(asarray(x).shape, **_as_in(x, dtype, device), requires_grad=requires_grad)
+
+
+def empty_like(x: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a Tensor of the shape, dtype and device of x whose elements are not set.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.empty_like(dualad.ones(2, 3)).shape
+    (2, 3)
+    """
+    return empty(asarray(x).shape, **_as_in(x, dtype, device), requires_grad=requires_grad)
+
+
+def full_like(x: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a Tensor of the shape, dtype and device of x, all of whose elements are one number.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.full_like(dualad.tensor([1, 2]), 7)
+    tensor([7, 7])
+    """
+    return full(asarray(x).shape, fill_value, **_as_in(x, dtype, device), requires_grad=requires_grad)
+
+
+def _as_in(x: Any, dtype: Any, device: Any) -> dict[str, Any]:
+    x = asarray(x)
+    return {"dtype": x.dtype if dtype is None else dtype, "device": x.device if device is None else device}
+
+
+# -- by a rule ---------------------------------------------------------------------------------
+
+
+def eye(
+    n_rows: int, n_cols: int | None = None, *, k: int = 0, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return ones on the `k`-th diagonal and zeros elsewhere.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    return _made("eye", (n_rows, n_cols), dtype, device, requires_grad, k=k)
+
+
+def arange(
+    start: float, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return the numbers from `start` (0 if one number is given) up to, and without, `stop`.
+
+    Integers give int64, others the default dtype.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.arange(4), dualad.arange(0, 1, 0.25)
+    (tensor([0, 1, 2, 3]), tensor([0.0000, 0.2500, 0.5000, 0.7500]))
+    """
+    start, stop = (0, start) if stop is None else (start, stop)
+    if step == 0:
+        raise ValueError("arange: step must not be 0")
+    if dtype is None:
+        whole = all(isinstance(v, (int, np.integer)) for v in (start, stop, step))
+        dtype = int64 if whole else get_default_dtype()
+    return _made("arange", (start, stop, step), dtype, device, requires_grad)
+
+
+def linspace(
+    start: complex, stop: complex, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return `num` numbers from `start` to `stop` at equal distances.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    if dtype is None and isinstance(start + stop, complex):
+        dtype = complex_of(get_default_dtype())
+    return _made("linspace", (start, stop, num), dtype, device, requires_grad, endpoint=endpoint)

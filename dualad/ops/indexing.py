@@ -1,0 +1,309 @@
+"""Reading and writing by index, in every form that NumPy knows, and what is made of it.
+
+Keys are integers, slices, ellipses, newaxes, boolean masks, integer arrays and mixtures of them.
+Reading is linear in the array and its adjoint adds into the gradient that is gathering there;
+writing is linear in the array and the value together.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ..backends.base import is_basic
+from ..backends.registry import BY_TYPE
+from ..engine.modes import RECORDING
+from ..engine.node import Leaf
+from ..engine.operands import PYTHON_SCALARS
+from ..engine.tensor import Tensor
+from ..engine.views import assign, link, same_view, unshare
+from ..errors import DTypeError, InplaceError, ShapeError
+from ..op import Op, Unary
+from ..rules import Joint, Linear
+from .common import one_axis, same_dtype
+from .creation import asarray, place
+
+LEAF_IN_PLACE = (
+    "a leaf Variable that requires grad is being used in an in-place operation. "
+    "Change it inside `with dualad.no_grad():`, or make a copy first with .clone()"
+)
+
+# -- ops ---------------------------------------------------------------------------------------
+
+
+def _shape_of_read(x: Any, *, key: Any) -> tuple[int, ...]:
+    return np.broadcast_to(np.int8(0), x.shape)[_for_numpy(key)].shape
+
+
+def _add_at(xp: Any, total: Any, g: Any, *, key: Any) -> Any:
+    return xp.index_add(total, g, key=key)
+
+
+def _zero_at(xp: Any, g: Any, *, key: Any) -> Any:
+    return xp.setitem(g, 0, key=key)
+
+
+getitem = Unary(
+    "getitem(x)",
+    Linear(
+        lambda xp, g, like, *, key: xp.scatter(g, shape=like.shape, key=key),
+        in_place="argument",
+        writes=_add_at,
+    ),
+    shape=_shape_of_read,
+    node_name="Index",
+)
+scatter = Unary(
+    "scatter(g)",
+    Linear(lambda xp, g, like, *, key: xp.getitem(g, key=key)),
+    shape=lambda g, *, shape, key: shape,
+)
+# The value comes first: its cotangent is read before the array's is cleared at the key.
+setitem = Op(
+    "setitem(value, x)",
+    Joint(lambda xp, g, like, *, key: xp.copy(xp.getitem(g, key=key))),
+    Joint(_zero_at, in_place="result", writes=lambda xp, g, *, key: xp.write(g, 0, key)),
+    shape=lambda value, x, *, key: x.shape,
+    dtype=lambda value, x, *, key: same_dtype(x),
+    compute=lambda xp, value, x, *, key: xp.setitem(x, value, key=key),
+    node_name="CopySlices",
+)
+
+
+# -- keys --------------------------------------------------------------------------------------
+
+
+def unwrap_key(key: Any) -> Any:
+    """Return a key with arrays of a backend in place of Tensors and of lists."""
+    if type(key) is tuple:
+        return tuple(_unwrap(k) for k in key)
+    return _unwrap(key)
+
+
+def _unwrap(k: Any) -> Any:
+    if k is None or k is ... or type(k) in (int, bool):
+        return k
+    if type(k) is slice:
+        return slice(_bound(k.start), _bound(k.stop), _bound(k.step))
+    if isinstance(k, list):
+        k = np.asarray(k) if k else np.zeros(0, dtype=np.int64)
+    raw = k._raw if type(k) is Tensor else k
+    kind = getattr(getattr(raw, "dtype", None), "kind", None)
+    if kind == "f" or (type(k) is Tensor and k.dtype.is_differentiable):
+        raise IndexError(
+            f"indices must be integers, slices, `...`, `None`, or integer or boolean arrays, got {k.dtype}"
+        )
+    if BY_TYPE[type(raw)] is None and not hasattr(raw, "__index__"):
+        raise IndexError(
+            f"indices must be integers, slices, `...`, `None`, or integer or boolean arrays, got {type(k).__name__}"
+        )
+    return raw
+
+
+def _bound(n: Any) -> int | None:
+    return n if n is None or type(n) is int else int(n)
+
+
+def _for_numpy(key: Any) -> Any:
+    if type(key) is tuple:
+        return tuple(_for_numpy(k) for k in key)
+    backend = BY_TYPE[type(key)]
+    return key if backend is None else backend.to_numpy(key)
+
+
+class Index:
+    """The step of a view from a Tensor to ``x[key]``."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+
+    def see(self, base: Tensor) -> Tensor:
+        return getitem(base, key=self.key)  # type: ignore[no-any-return]
+
+    def write(self, base: Tensor, view: Tensor) -> Tensor:
+        return setitem(view, base, key=self.key)  # type: ignore[no-any-return]
+
+    def is_at(self, key: Any) -> bool:
+        """Whether this is the step to ``x[key]``."""
+        return type(key) is type(self.key) and bool(key == self.key)
+
+
+# -- reading and writing -------------------------------------------------------------------------
+
+
+def read(x: Tensor, key: Any) -> Tensor:
+    """Return ``x[key]``: a view of x for integers and slices, else a copy."""
+    if type(key) is not int:
+        key = unwrap_key(key)
+    y = getitem(x, key=key)
+    return link(y, x, Index(key)) if type(key) is int or is_basic(key) else y
+
+
+def write(x: Tensor, key: Any, value: Any) -> None:
+    """Do ``x[key] = value``, and likewise in all that share elements with x.
+
+    Raises
+    ------
+    InplaceError
+        If x is a leaf that requires grad, and gradients are recorded.
+    """
+    key = unwrap_key(key)
+    if type(value) is Tensor and is_basic(key) and same_view(value, x, lambda step: _at(step, key)):
+        return  # `x[1:3] += 1` has written through the view it read
+    value = _for_writing(x, value)
+    if not _write_in_place(x, value, key):
+        assign(x, setitem(value, x, key=key))
+
+
+def update(x: Tensor, function: Any, *others: Any) -> Tensor:
+    """Give x the value ``function(x, *others)``, in place; return x."""
+    check_writable(x)
+    new = function(x, *others)
+    if new.shape != x.shape:
+        raise ShapeError(
+            f"{function.__name__}, in place: output with shape {x.shape} doesn't match the broadcast shape {new.shape}"
+        )
+    assign(x, _cast(new, x, f"{function.__name__}, in place"))
+    return x
+
+
+def check_writable(x: Tensor) -> None:
+    """Raise if x is a leaf whose gradient an in-place change would spoil."""
+    x._refresh()
+    if type(x._node) is Leaf and RECORDING.get():
+        raise InplaceError(LEAF_IN_PLACE)
+
+
+def _at(step: Any, key: Any) -> bool:
+    return type(step) is Index and step.is_at(key)
+
+
+def _for_writing(x: Tensor, value: Any) -> Any:
+    """Return a value as it can be written to x: of its dtype, on its device."""
+    check_writable(x)
+    if type(value) in PYTHON_SCALARS and not (type(value) is complex and not x.dtype.is_complex):
+        return value
+    value = asarray(value)
+    if value.device != x.device:
+        from .moving import to
+
+        value = to(value, x.device)
+    return _cast(value, x, "x[...] = value")
+
+
+def _cast(value: Tensor, x: Tensor, name: str) -> Tensor:
+    from .manipulation import astype
+
+    if value.dtype is x.dtype:
+        return value
+    if value.dtype.is_complex and not x.dtype.is_complex:
+        raise DTypeError(f"{name}: {value.dtype} cannot be written into {x.dtype}; take its real part first")
+    if value.dtype.is_floating_point and not x.dtype.is_differentiable and name != "x[...] = value":
+        raise DTypeError(f"{name}: result type {value.dtype} can't be cast to the desired output type {x.dtype}")
+    return astype(value, x.dtype)
+
+
+def _write_in_place(x: Tensor, value: Any, key: Any) -> bool:
+    """Write into x's buffer if nothing else can see it, so that n writes cost O(n).
+
+    Whether anything else holds it is told by its reference count: a tape that saved it, a view,
+    a NumPy array made of it, each hold it and make this answer False.
+    """
+    unshare(x)
+    if x._alias is not None:
+        return False
+    backend = BY_TYPE[type(x._value)]
+    if backend is None or not backend.owns_memory(x._value) or _holders(x) != _ALONE:
+        return False
+    node = x._node
+    source = value._node if type(value) is Tensor else None
+    raw = value._value if type(value) is Tensor else value
+    recording = RECORDING.get()
+    level = max((n.level for n in (node, source) if n is not None), default=-1)
+    if any(n is not None and (type(n).__name__ == "Dual" or n.level != level) for n in (node, source)):
+        return False
+    if BY_TYPE[type(raw)] is not backend and type(raw) not in PYTHON_SCALARS:
+        return False
+    if recording and level >= 0:
+        x._value = backend.write(x._value, raw, key)
+        new = setitem.record(x._value, [raw, x._value], [source, node], level, {"key": key})
+        x._node = new._node
+    else:
+        x._value = backend.write(x._value, raw, key)
+    return True
+
+
+def _holders(x: Tensor) -> int:
+    return getrefcount(x._value)
+
+
+#: What `_holders` gives for a Tensor whose value nothing else holds; interpreters differ.
+_ALONE = _holders(Tensor(np.zeros(1)))
+
+# -- functions made of indexing ------------------------------------------------------------------
+
+
+def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
+    """Return the elements at `indices` along an axis.
+
+    Parameters
+    ----------
+    x : array
+        Of any shape.
+    indices : array of integers
+        1-D; negative ones count from the end.
+    axis : int, optional
+        May be left out if x has one axis.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.take(dualad.tensor([10.0, 20.0, 30.0]), dualad.tensor([2, 0]))
+    tensor([30., 10.])
+    """
+    x, indices = asarray(x), asarray(indices)
+    if axis is None and x.ndim != 1:
+        raise ShapeError(f"take: axis must be given for an array of {x.ndim} dimensions")
+    i = one_axis("take", 0 if axis is None else axis, x.ndim)
+    return getitem(x, key=(*[slice(None)] * i, unwrap_key(indices)))  # type: ignore[no-any-return]
+
+
+def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
+    """Return, for each position of `indices`, the element that it names along an axis.
+
+    Parameters
+    ----------
+    x : array
+        Of any shape.
+    indices : array of integers
+        Of as many dimensions as x, broadcasting with it in all but `axis`.
+    axis : int
+        The axis that the indices are of.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor([[3.0, 1.0], [2.0, 4.0]])
+    >>> dualad.take_along_axis(x, dualad.argsort(x, axis=1), axis=1)
+    tensor([[1., 3.],
+            [2., 4.]])
+    """
+    x, indices = asarray(x), asarray(indices)
+    if x.ndim != indices.ndim:
+        raise ShapeError(f"take_along_axis: x has {x.ndim} dimensions and indices {indices.ndim}; they must agree")
+    axis = one_axis("take_along_axis", axis, x.ndim)
+    raw = indices._raw
+    backend, device = place(x.device)
+    xp = backend.xp
+    key: list[Any] = []
+    for i, n in enumerate(x.shape):
+        if i == axis:
+            key.append(raw)
+        else:
+            lengths = [n if j == i else 1 for j in range(x.ndim)]
+            key.append(xp.reshape(xp.arange(n, device=backend.native_device(device)), tuple(lengths)))
+    return getitem(x, key=tuple(key))  # type: ignore[no-any-return]

@@ -1,0 +1,168 @@
+"""The standard's linear algebra functions: products of vectors and matrices.
+
+Decompositions, determinants and inverses are to be added here.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from operator import index
+from typing import Any
+
+from ..engine import shapes
+from ..engine.tensor import Tensor
+from ..errors import ShapeError
+from ..op import Op
+from ..rules import Linear, conjugate
+from . import manipulation as manip
+from .common import one_axis
+from .creation import asarray
+from .elementwise import conj, multiply
+from .manipulation import matrix_transpose
+from .reductions import sum, vector_norm
+
+__all__ = ["dot", "matmul", "matrix_transpose", "tensordot", "vecdot", "vector_norm"]
+
+
+def _adjoint(xp: Any, a: Any) -> Any:
+    """The conjugate transpose of a matrix; of a vector, the conjugate as a column's transpose."""
+    return conjugate(xp, xp.matrix_transpose(a))
+
+
+def _left(xp: Any, g: Any, like: Any, x2: Any) -> Any:
+    """The adjoint of a -> a @ x2: g @ x2ᴴ, vectors being rows on the left, columns on the right."""
+    if len(x2.shape) == 1:
+        return xp.expand_dims(g, axis=-1) * conjugate(xp, x2)
+    if len(like.shape) == 1:
+        g = xp.expand_dims(g, axis=-1)
+        pulled = xp.matmul(conjugate(xp, x2), g)
+        return xp.reshape(pulled, pulled.shape[:-1])
+    return xp.matmul(g, _adjoint(xp, x2))
+
+
+def _right(xp: Any, g: Any, like: Any, x1: Any) -> Any:
+    """The adjoint of b -> x1 @ b: x1ᴴ @ g."""
+    if len(x1.shape) == 1:
+        g = xp.expand_dims(g, axis=-2 if len(like.shape) > 1 else -1)
+        column = xp.reshape(conjugate(xp, x1), (-1, 1))
+        return column * g if len(like.shape) > 1 else xp.reshape(column, (-1,)) * g
+    if len(like.shape) == 1:
+        pulled = xp.matmul(_adjoint(xp, x1), xp.expand_dims(g, axis=-1))
+        return xp.reshape(pulled, pulled.shape[:-1])
+    return xp.matmul(_adjoint(xp, x1), g)
+
+
+_matmul = Op("matmul(x1, x2)", Linear(_left), Linear(_right), shape=shapes.matmul, node_name="Mm")
+
+
+def matmul(x1: Any, x2: Any, /) -> Tensor:
+    """Return the product of matrices, over leading axes that broadcast.
+
+    Parameters
+    ----------
+    x1 : array of shape (..., n, k) or (k,)
+        The left factor; a vector counts as a row.
+    x2 : array of shape (..., k, m) or (k,)
+        The right factor; a vector counts as a column.
+
+    Raises
+    ------
+    ShapeError
+        If the inner lengths differ, or one has no axes.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.matmul(dualad.ones(2, 3), dualad.ones(3))
+    tensor([3., 3.])
+    """
+    a, b = shapes.shape_of(x1), shapes.shape_of(x2)
+    if a and b and a[-1] != b[-2:][0]:
+        raise ShapeError(f"matmul: shapes {a} and {b} do not fit: the inner lengths {a[-1]} and {b[-2:][0]} differ")
+    if (hasattr(x1, "shape") and not a) or (hasattr(x2, "shape") and not b):
+        raise ShapeError(f"matmul: both factors need at least one axis, got shapes {a} and {b}; use `*`")
+    return _matmul(x1, x2)  # type: ignore[no-any-return]
+
+
+def dot(x1: Any, x2: Any, /) -> Tensor:
+    """Return the product of vectors, matrices or numbers, as ``numpy.dot``.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.tensor([1.0, 2.0]).dot(dualad.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    x1, x2 = asarray(x1), asarray(x2)
+    if not x1.ndim or not x2.ndim:
+        return multiply(x1, x2)  # type: ignore[no-any-return]
+    if x2.ndim <= 2:
+        return matmul(x1, x2)
+    return tensordot(x1, x2, axes=((x1.ndim - 1,), (x2.ndim - 2,)))
+
+
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
+    """Return the inner products of vectors along an axis; x1 is conjugated.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.vecdot(dualad.ones(2, 3), dualad.ones(3))
+    tensor([3., 3.])
+    """
+    x1, x2 = asarray(x1), asarray(x2)
+    if axis >= 0 and x1.ndim != x2.ndim:
+        raise ShapeError(f"vecdot: with {x1.ndim} and {x2.ndim} dimensions axis must be negative, got {axis}")
+    one_axis("vecdot", axis, min(x1.ndim, x2.ndim))
+    if x1.shape[axis] != x2.shape[axis]:
+        raise ShapeError(f"vecdot: shapes {x1.shape} and {x2.shape} differ along axis {axis}")
+    return sum(conj(x1) * x2, axis=axis)
+
+
+def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
+    """Return the sum of products over pairs of axes.
+
+    Parameters
+    ----------
+    x1, x2 : array
+        Of any shape.
+    axes : int or (sequence of int, sequence of int)
+        How many of the last axes of x1 and first of x2 to sum over, or which of each.
+
+    Raises
+    ------
+    ShapeError
+        If paired axes differ in length.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.tensordot(dualad.ones(2, 3), dualad.ones(3, 4), axes=1).shape
+    (2, 4)
+    """
+    x1, x2 = asarray(x1), asarray(x2)
+    if isinstance(axes, (tuple, list)):
+        left, right = ([axis] if not isinstance(axis, (tuple, list)) else list(axis) for axis in axes)
+    else:
+        n = index(axes)
+        left, right = list(range(x1.ndim - n, x1.ndim)), list(range(n))
+    left = [one_axis("tensordot", a, x1.ndim) for a in left]
+    right = [one_axis("tensordot", a, x2.ndim) for a in right]
+    if [x1.shape[i] for i in left] != [x2.shape[i] for i in right]:
+        raise ShapeError(f"tensordot: shapes {x1.shape} and {x2.shape} differ along the axes {axes}")
+    rows = [i for i in range(x1.ndim) if i not in left]
+    columns = [i for i in range(x2.ndim) if i not in right]
+    inner = prod(x1.shape[i] for i in left)
+    a = manip.reshape(manip.permute_dims(x1, rows + left), (prod(x1.shape[i] for i in rows), inner))
+    b = manip.reshape(manip.permute_dims(x2, right + columns), (inner, prod(x2.shape[i] for i in columns)))
+    shape = (*(x1.shape[i] for i in rows), *(x2.shape[i] for i in columns))
+    return manip.reshape(matmul(a, b), shape)
+
+
+def norm_order(p: Any) -> float:
+    """Return the order that PyTorch's ``x.norm(p)`` names: a number, ``"fro"``, or None."""
+    if p in (None, "fro"):
+        return 2.0
+    if isinstance(p, str):
+        raise ValueError(f"norm: p must be a number or 'fro', got {p!r}")
+    return float(p)

@@ -1,0 +1,540 @@
+"""The standard's manipulation functions: the same elements in another shape, order or dtype."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..backends.registry import BY_TYPE
+from ..dtypes import as_dtype
+from ..engine import shapes
+from ..engine.fit import astype as fit_dtype
+from ..engine.tensor import Tensor
+from ..engine.views import detach, link
+from ..errors import DTypeError, ShapeError
+from ..op import Op, Unary
+from ..rules import Joint, Linear, Scale
+from .common import all_axes, as_shape, one_axis
+from .creation import asarray
+from .indexing import read, take
+
+# -- ops ---------------------------------------------------------------------------------------
+
+
+def _permuted(x: Any, *, axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(x.shape[i] for i in axes)
+
+
+def _permute_back(xp: Any, g: Any, like: Any, *, axes: tuple[int, ...]) -> Any:
+    return xp.permute_dims(g, tuple(sorted(range(len(axes)), key=axes.__getitem__)))
+
+
+def _joined(*arrays: Any, axis: int, starts: Any) -> tuple[int, ...]:
+    first = arrays[0].shape
+    return (*first[:axis], sum(a.shape[axis] for a in arrays), *first[axis + 1 :])
+
+
+def _part(xp: Any, g: Any, like: Any, *, axis: int, starts: Any, position: int) -> Any:
+    start = starts[position]
+    return xp.getitem(g, key=(*[slice(None)] * axis, slice(start, start + like.shape[axis])))
+
+
+_reshape = Unary(
+    "reshape(x)",
+    Linear(lambda xp, g, like: xp.reshape(g, like.shape)),
+    shape=lambda x, *, shape: shape,
+    node_name="View",
+)
+_permute_dims = Unary("permute_dims(x)", Linear(_permute_back), shape=_permuted, node_name="Permute")
+_broadcast_to = Unary(
+    "broadcast_to(x)", Linear(lambda xp, g, like: g), shape=lambda x, *, shape: shape, node_name="Expand"
+)
+_flip = Unary("flip(x)", Linear(lambda xp, g, like, *, axis: xp.flip(g, axis=axis)), shape=shapes.same)
+_roll = Unary(
+    "roll(x)",
+    Linear(lambda xp, g, like, *, shift, axis: xp.roll(g, tuple(-s for s in shift), axis=axis)),
+    shape=shapes.same,
+)
+_concat = Op(
+    "concat(*arrays)",
+    Joint(_part),
+    shape=_joined,
+    compute=lambda xp, *arrays, axis, starts: xp.concat(arrays, axis=axis),
+    node_name="Cat",
+)
+_stack = Op(
+    "stack(*arrays)",
+    Joint(lambda xp, g, like, *, axis, position: xp.getitem(g, key=(*[slice(None)] * axis, position))),
+    shape=lambda *arrays, axis: (*arrays[0].shape[:axis], len(arrays), *arrays[0].shape[axis:]),
+    compute=lambda xp, *arrays, axis: xp.stack(arrays, axis=axis),
+)
+_astype = Unary(
+    "astype(x)",
+    Linear(lambda xp, g, like: g),
+    dtype=lambda x, *, dtype: dtype,
+    compute=lambda xp, x, *, dtype: fit_dtype(xp, x, dtype),
+    node_name="ToCopy",
+)
+_clone = Unary("clone(x)", Scale(1), compute=lambda xp, x: xp.copy(x))
+_tril = Unary("tril(x)", Linear(lambda xp, g, like, *, k: xp.tril(g, k=k)), shape=shapes.same)
+_triu = Unary("triu(x)", Linear(lambda xp, g, like, *, k: xp.triu(g, k=k)), shape=shapes.same)
+
+
+class Inverse:
+    """The step of a view that is written back through its inverse, a function of base and view."""
+
+    __slots__ = ("back", "forth")
+
+    def __init__(self, forth: Any, back: Any) -> None:
+        self.forth, self.back = forth, back
+
+    def see(self, base: Tensor) -> Tensor:
+        return self.forth(base)  # type: ignore[no-any-return]
+
+    def write(self, base: Tensor, view: Tensor) -> Tensor:
+        return self.back(view, base)  # type: ignore[no-any-return]
+
+
+# -- shape -------------------------------------------------------------------------------------
+
+
+def reshape(x: Any, shape: Any, *, copy: bool | None = None) -> Tensor:
+    """Return the elements of x in another shape, one length of which may be -1.
+
+    Where the backend's reshape shares memory the result is a view of x: writing to one reaches
+    the other. ``copy=True`` makes a copy in any case, ``copy=False`` raises if one is needed.
+
+    Raises
+    ------
+    ShapeError
+        If the number of elements is not that of x.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.reshape(dualad.arange(6), (2, -1))
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+    x = asarray(x)
+    wanted = _complete(x.shape, as_shape(shape))
+    y = _reshape(x, shape=wanted)
+    if copy:
+        return clone(y)
+    raw, base = y._raw, x._raw
+    backend = BY_TYPE[type(raw)]
+    if backend is None or not backend.is_view(raw, base):
+        if copy is False:
+            raise ValueError(f"reshape: copy=False, but {x.shape} to {wanted} needs a copy here")
+        return y  # type: ignore[no-any-return]
+    step = Inverse(lambda b: _reshape(b, shape=wanted), lambda v, b: _reshape(v, shape=b.shape))
+    return link(y, x, step)
+
+
+def _complete(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    n, known = prod(have), prod(k for k in shape if k != -1)
+    fits = n == known if -1 not in shape else shape.count(-1) == 1 and known != 0 and n % known == 0
+    if not fits or any(k < -1 for k in shape):
+        raise ShapeError(f"reshape: shape {shape} is invalid for input of size {n} (shape {have})")
+    return tuple(n // known if k == -1 else k for k in shape)
+
+
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Return x with the axes from `start_dim` to `end_dim` joined into one."""
+    if not x.ndim:
+        return reshape(x, (1,))
+    start, end = one_axis("flatten", start_dim, x.ndim), one_axis("flatten", end_dim, x.ndim)
+    return reshape(x, (*x.shape[:start], prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+
+
+def permute_dims(x: Any, axes: Any) -> Tensor:
+    """Return x with its axes in another order, a view of it.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.permute_dims(dualad.ones(2, 3, 4), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
+    x = asarray(x)
+    axes = tuple(one_axis("permute_dims", a, x.ndim) for a in axes)
+    if sorted(axes) != list(range(x.ndim)):
+        raise ShapeError(f"permute_dims: axes must be a permutation of {x.ndim} axes, got {axes}")
+    back = tuple(sorted(range(len(axes)), key=axes.__getitem__))
+    step = Inverse(lambda b: _permute_dims(b, axes=axes), lambda v, b: _permute_dims(v, axes=back))
+    return link(_permute_dims(x, axes=axes), x, step)
+
+
+def transpose(x: Tensor, *axes: Any) -> Tensor:
+    """Return x with two axes swapped (PyTorch), or all reversed or permuted (NumPy)."""
+    if len(axes) == 2:
+        i, j = (one_axis("transpose", a, x.ndim) for a in axes)
+        order = list(range(x.ndim))
+        order[i], order[j] = order[j], order[i]
+        return permute_dims(x, order)
+    return permute_dims(x, as_shape(axes) if axes else range(x.ndim)[::-1])
+
+
+def matrix_transpose(x: Any) -> Tensor:
+    """Return the matrices in the last two axes of x transposed, a view of it.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.matrix_transpose(dualad.ones(5, 2, 3)).shape
+    (5, 3, 2)
+    """
+    x = asarray(x)
+    if x.ndim < 2:
+        raise ShapeError(f"matrix_transpose: expected at least two axes, got shape {x.shape}")
+    return transpose(x, -1, -2)
+
+
+def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
+    """Return x with axes moved to other places, the others keeping their order.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.moveaxis(dualad.ones(2, 3, 4), 0, -1).shape
+    (3, 4, 2)
+    """
+    x = asarray(x)
+    sources = [one_axis("moveaxis", a, x.ndim) for a in as_shape(source)]
+    places = [one_axis("moveaxis", a, x.ndim) for a in as_shape(destination)]
+    if len(sources) != len(places) or len(set(sources)) < len(sources) or len(set(places)) < len(places):
+        raise ShapeError(f"moveaxis: cannot move axes {source} to {destination}")
+    order = [i for i in range(x.ndim) if i not in sources]
+    for place, axis in sorted(zip(places, sources, strict=True)):
+        order.insert(place, axis)
+    return permute_dims(x, order)
+
+
+def expand_dims(x: Any, /, *, axis: Any = 0) -> Tensor:
+    """Return x with axes of length 1 put in, so that they are at `axis` in the result.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.expand_dims(dualad.ones(3), axis=0).shape
+    (1, 3)
+    """
+    x = asarray(x)
+    axes = as_shape(axis)
+    at = all_axes("expand_dims", axes, x.ndim + len(axes))
+    lengths = iter(x.shape)
+    return reshape(x, tuple(1 if i in at else next(lengths) for i in range(x.ndim + len(at))))
+
+
+def squeeze(x: Any, axis: Any) -> Tensor:
+    """Return x without the axes in `axis`, each of which must be of length 1.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.squeeze(dualad.ones(1, 3), 0).shape
+    (3,)
+    """
+    x = asarray(x)
+    at = all_axes("squeeze", axis, x.ndim)
+    if any(x.shape[i] != 1 for i in at):
+        raise ShapeError(f"squeeze: axis {axis} of shape {x.shape} is not of length 1")
+    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in at))
+
+
+def squeeze_where_possible(x: Tensor, axis: Any = None) -> Tensor:
+    """Return x without those axes in `axis` (all if None) that are of length 1, as in PyTorch."""
+    return squeeze(x, tuple(i for i in all_axes("squeeze", axis, x.ndim) if x.shape[i] == 1))
+
+
+def broadcast_to(x: Any, /, shape: Any) -> Tensor:
+    """Return x repeated along new axes and along those of length 1, to have a shape.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.broadcast_to(dualad.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
+    x, shape = asarray(x), as_shape(shape)
+    try:
+        fits = shapes.broadcast(x.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"broadcast_to: an array of shape {x.shape} cannot be broadcast to {shape}")
+    return _broadcast_to(x, shape=shape)  # type: ignore[no-any-return]
+
+
+def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Broadcast x to a shape, where -1 keeps an axis as it is, as in PyTorch."""
+    have = (1,) * (len(shape) - x.ndim) + x.shape
+    return broadcast_to(x, tuple(h if n == -1 else n for h, n in zip(have, shape, strict=True)))
+
+
+def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
+    """Return the arrays broadcast against each other.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> [x.shape for x in dualad.broadcast_arrays(dualad.ones(3), dualad.ones(2, 1))]
+    [(2, 3), (2, 3)]
+    """
+    tensors = [asarray(a) for a in arrays]
+    try:
+        shape = shapes.broadcast(*(t.shape for t in tensors))
+    except ValueError:
+        listed = " and ".join(str(t.shape) for t in tensors)
+        raise ShapeError(f"broadcast_arrays: shapes {listed} do not fit together") from None
+    return tuple(broadcast_to(t, shape) for t in tensors)
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
+    """Return coordinate matrices from coordinate vectors, with ``"xy"`` or ``"ij"`` indexing.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.meshgrid(dualad.arange(2), dualad.arange(3), indexing="ij")[0]
+    tensor([[0, 0, 0],
+            [1, 1, 1]])
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
+    n = len(arrays)
+    places = list(range(n))
+    if indexing == "xy" and n > 1:
+        places[:2] = [1, 0]
+    lined = [
+        reshape(asarray(a), tuple(-1 if j == place else 1 for j in range(n)))
+        for a, place in zip(arrays, places, strict=True)
+    ]
+    return broadcast_arrays(*lined)
+
+
+# -- order and repetition ------------------------------------------------------------------------
+
+
+def flip(x: Any, /, *, axis: Any = None) -> Tensor:
+    """Return x with the order of its elements reversed, along all axes or those in `axis`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.flip(dualad.tensor([1, 2, 3]))
+    tensor([3, 2, 1])
+    """
+    x = asarray(x)
+    return _flip(x, axis=all_axes("flip", axis, x.ndim))  # type: ignore[no-any-return]
+
+
+def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Tensor:
+    """Return x with its elements rolled along axes, or, without `axis`, as one vector.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.roll(dualad.tensor([1, 2, 3]), 1)
+    tensor([3, 1, 2])
+    """
+    x = asarray(x)
+    if axis is None:
+        return reshape(roll(reshape(x, (-1,)), shift, axis=0), x.shape)
+    axes = tuple(one_axis("roll", a, x.ndim) for a in as_shape(axis))
+    shifts = as_shape(shift) if isinstance(shift, (tuple, list)) else (int(shift),) * len(axes)
+    return _roll(x, shift=shifts, axis=axes)  # type: ignore[no-any-return]
+
+
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
+    """Return x with each element repeated, along an axis or, without one, as a vector.
+
+    Parameters
+    ----------
+    x : array
+        Of any shape.
+    repeats : int or 1-D array of integers
+        How often; with an array, for each place along the axis.
+    axis : int, optional
+        The axis to repeat along.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.repeat(dualad.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
+    x = asarray(x)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    counts = np.asarray(repeats.tolist() if type(repeats) is Tensor else repeats)
+    n = x.shape[one_axis("repeat", axis, x.ndim)]
+    return take(x, asarray(np.repeat(np.arange(n), counts), device=x.device), axis=axis)
+
+
+def tile(x: Any, repetitions: Any, /) -> Tensor:
+    """Return copies of x side by side, so many along each axis.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.tile(dualad.tensor([1, 2]), (2, 2))
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    x, times = asarray(x), as_shape(repetitions)
+    ndim = max(x.ndim, len(times))
+    times = (1,) * (ndim - len(times)) + times
+    lengths = (1,) * (ndim - x.ndim) + x.shape
+    apart = reshape(x, tuple(m for n in lengths for m in (1, n)))
+    wide = broadcast_to(apart, tuple(m for k, n in zip(times, lengths, strict=True) for m in (k, n)))
+    return reshape(wide, tuple(k * n for k, n in zip(times, lengths, strict=True)))
+
+
+# -- joining and parting -------------------------------------------------------------------------
+
+
+def concat(arrays: Any, /, *, axis: int | None = 0) -> Tensor:
+    """Return the arrays joined along an axis they have; with None, as vectors.
+
+    Raises
+    ------
+    ShapeError
+        If they differ in the other axes.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.concat([dualad.ones(2), dualad.zeros(1)])
+    tensor([1., 1., 0.])
+    """
+    tensors = [asarray(a) for a in arrays]
+    if axis is None:
+        tensors, axis = [reshape(t, (-1,)) for t in tensors], 0
+    if not tensors:
+        raise ShapeError("concat: expected at least one array, got none")
+    axis = one_axis("concat", axis, tensors[0].ndim)
+    others = {(*t.shape[:axis], *t.shape[axis + 1 :]) for t in tensors}
+    if len(others) > 1 or len({t.ndim for t in tensors}) > 1 or not tensors[0].ndim:
+        listed = " and ".join(str(t.shape) for t in tensors)
+        raise ShapeError(f"concat: shapes {listed} must agree in all axes but axis {axis}, of which there must be one")
+    starts = tuple(accumulate((t.shape[axis] for t in tensors), initial=0))
+    return _concat(*tensors, axis=axis, starts=starts)  # type: ignore[no-any-return]
+
+
+def stack(arrays: Any, /, *, axis: int = 0) -> Tensor:
+    """Return arrays of one shape joined along a new axis.
+
+    Raises
+    ------
+    ShapeError
+        If their shapes differ.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.stack([dualad.ones(2), dualad.zeros(2)])
+    tensor([[1., 1.],
+            [0., 0.]])
+    """
+    tensors = [asarray(a) for a in arrays]
+    if len({t.shape for t in tensors}) != 1:
+        listed = " and ".join(str(t.shape) for t in tensors) or "none"
+        raise ShapeError(f"stack: expects arrays of one shape, got {listed}")
+    return _stack(*tensors, axis=one_axis("stack", axis, tensors[0].ndim + 1))  # type: ignore[no-any-return]
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
+    """Return the parts of x along an axis, which they no longer have, as a tuple of views.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.unstack(dualad.tensor([1, 2]))
+    (tensor(1), tensor(2))
+    """
+    x = asarray(x)
+    if not x.ndim:
+        raise TypeError("iteration over a 0-d tensor")
+    axis = one_axis("unstack", axis, x.ndim)
+    return tuple(read(x, (*[slice(None)] * axis, i) if axis else i) for i in range(x.shape[axis]))
+
+
+# -- dtype and copies ----------------------------------------------------------------------------
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Tensor:
+    """Return x converted to a dtype. Differentiable between floating types.
+
+    Parameters
+    ----------
+    x : array
+        Of any shape.
+    dtype : DType
+        The dtype wanted.
+    copy : bool
+        Copy also where x has that dtype already.
+
+    Raises
+    ------
+    DTypeError
+        For complex numbers and a real dtype: take `real` or `abs`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.astype(dualad.tensor([1.7, -1.7]), dualad.int64)
+    tensor([ 1, -1])
+    """
+    x, wanted = asarray(x), as_dtype(dtype)
+    if x.dtype is wanted:
+        return clone(x) if copy else x
+    if x.dtype.is_complex and not wanted.is_complex:
+        raise DTypeError(f"astype: {x.dtype} cannot be converted to {wanted}; take dualad.real or dualad.abs of it")
+    if not wanted.is_differentiable:
+        x = detach(x)
+    return _astype(x, dtype=wanted)  # type: ignore[no-any-return]
+
+
+def clone(x: Tensor) -> Tensor:
+    """Return a copy of x that stays in the graph.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.clone(dualad.ones(2))
+    tensor([1., 1.])
+    """
+    return _clone(asarray(x))  # type: ignore[no-any-return]
+
+
+def tril(x: Any, /, *, k: int = 0) -> Tensor:
+    """Return the matrices of x with zeros above the `k`-th diagonal.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.tril(dualad.ones(2, 2))
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
+    return _tril(asarray(x), k=k)  # type: ignore[no-any-return]
+
+
+def triu(x: Any, /, *, k: int = 0) -> Tensor:
+    """Return the matrices of x with zeros below the `k`-th diagonal.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.triu(dualad.ones(2, 2))
+    tensor([[1., 1.],
+            [0., 1.]])
+    """
+    return _triu(asarray(x), k=k)  # type: ignore[no-any-return]
+
+

@@ -1,0 +1,135 @@
+"""Random numbers: a generator for each device, seeded by `manual_seed`."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from ..backends import Device
+from ..dtypes import as_dtype, get_default_dtype, int64
+from ..engine.tensor import Tensor
+from ..engine.views import require_grad
+from .common import as_shape
+from .creation import asarray, native, place
+
+_generators: dict[Device, Any] = {}
+_seed: int | None = None
+_lock = Lock()
+
+
+def manual_seed(seed: int) -> None:
+    """Seed the generators of all devices: what is drawn from now on is the same each time.
+
+    Parameters
+    ----------
+    seed : int
+        Any integer that is not negative.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.manual_seed(0)
+    >>> a = dualad.rand(3)
+    >>> dualad.manual_seed(0)
+    >>> bool((a == dualad.rand(3)).all())
+    True
+    """
+    global _seed
+    if int(seed) < 0:
+        raise ValueError(f"manual_seed: the seed must not be negative, got {seed}")
+    with _lock:
+        _seed = int(seed)
+        _generators.clear()
+
+
+def rand(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return numbers drawn evenly from [0, 1).
+
+    Parameters
+    ----------
+    *size : int, or one tuple of int
+        The shape.
+    dtype : DType, optional
+        The default dtype if None.
+    device : str or Device, optional
+        The CPU if None.
+    requires_grad : bool
+        Whether ops on the result are recorded.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.rand(2, 3).shape
+    (2, 3)
+    """
+    return _draw("random", size, dtype or get_default_dtype(), device, requires_grad)
+
+
+def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return numbers drawn from the standard normal distribution; the parameters are those of `rand`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.randn((5, 3), dtype=dualad.float64).dtype
+    dualad.float64
+    """
+    return _draw("standard_normal", size, dtype or get_default_dtype(), device, requires_grad)
+
+
+def randint(low: int, high: Any, size: Any = None, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return integers drawn evenly from [low, high); ``randint(high, size)`` begins at 0.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.randint(0, 10, (100,))
+    >>> bool(((x >= 0) & (x < 10)).all())
+    True
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    if low >= high:
+        raise ValueError(f"randint: expects low < high, got {low} and {high}")
+    return _draw("integers", size, dtype or int64, device, False, low=low, high=high)
+
+
+def rand_like(x: Any) -> Tensor:
+    """Return numbers as from `rand`, of the shape, dtype and device of x."""
+    x = asarray(x)
+    return rand(x.shape, dtype=x.dtype, device=x.device)
+
+
+def randn_like(x: Any) -> Tensor:
+    """Return numbers as from `randn`, of the shape, dtype and device of x."""
+    x = asarray(x)
+    return randn(x.shape, dtype=x.dtype, device=x.device)
+
+
+def randperm(n: int, *, device: Any = None) -> Tensor:
+    """Return the integers from 0 to n - 1 in random order.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.randperm(4).sort()
+    tensor([0, 1, 2, 3])
+    """
+    from .searching import argsort
+
+    return argsort(rand(n, dtype="float64" if device is None else None, device=device))
+
+
+def _draw(kind: str, size: Any, dtype: Any, device: Any, requires_grad: bool, **parameters: Any) -> Tensor:
+    backend, device = place(device)
+    with _lock:  # a generator serves one thread at a time
+        if device not in _generators:
+            seed = np.random.SeedSequence().entropy if _seed is None else _seed
+            _generators[device] = backend.generator(seed, device)  # type: ignore[arg-type]
+        array = backend.random(
+            _generators[device], kind, as_shape(size), native(backend, as_dtype(dtype)), device, **parameters
+        )
+    x = Tensor(array)
+    return require_grad(x) if requires_grad else x

@@ -1,0 +1,319 @@
+"""The standard's reductions: sums, extrema, truth.
+
+The ops take axes as a tuple and write the public functions' defaults out; the functions below
+them bring any axis into that form.
+"""
+
+from __future__ import annotations
+
+from math import prod as _product
+from typing import Any, NamedTuple
+
+from ..backends.registry import DTYPES
+from ..dtypes import as_dtype, real_of
+from ..engine.fit import astype
+from ..engine.shapes import reduced
+from ..engine.tensor import Tensor
+from ..errors import ShapeError
+from ..op import Unary
+from ..rules import Differential, Linear, conjugate
+from . import elementwise as elem
+from . import manipulation as manip
+from .common import all_axes, boolean, kept, real_result
+from .creation import asarray
+from .searching import argmax, argmin, where
+
+# -- rules -------------------------------------------------------------------------------------
+
+
+def _spread(xp: Any, g: Any, like: Any, *, axis: Any) -> Any:
+    """The adjoint of a sum: each element gets the cotangent of its sum."""
+    shape = like.shape
+    if len(axis) < len(shape):
+        g = xp.reshape(g, kept(shape, axis))
+    return xp.broadcast_to(g, shape)
+
+
+def _spread_mean(xp: Any, g: Any, like: Any, *, axis: Any) -> Any:
+    return _spread(xp, g / _product([like.shape[i] for i in axis]), like, axis=axis)
+
+
+def _extremal(xp: Any, t: Any, x: Any, y: Any, *, axis: Any, keepdims: bool) -> Any:
+    """The mean of the tangent over the elements that attain the extremum."""
+    at = astype(xp, x == xp.reshape(y, kept(x.shape, axis)), DTYPES[y.dtype])
+    count = xp.sum(at, axis=axis, keepdims=True)
+    return xp.sum(t * (at / count), axis=axis, keepdims=keepdims)
+
+
+def _radial(xp: Any, t: Any, x: Any, y: Any, *, axis: Any, keepdims: bool) -> Any:
+    """The part of the tangent along x; 0 where x is 0. `fit` takes the real part."""
+    length = xp.reshape(y, kept(x.shape, axis))
+    return xp.sum(conjugate(xp, elem.times_inverse(xp, x, length)) * t, axis=axis, keepdims=keepdims)
+
+
+def _norm_of(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
+    return xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims)
+
+
+# -- ops ---------------------------------------------------------------------------------------
+
+_sum = Unary("sum(x)", Linear(_spread), shape=reduced)
+_mean = Unary("mean(x)", Linear(_spread_mean), shape=reduced)
+_max = Unary("max(x)", Differential(_extremal), shape=reduced)
+_min = Unary("min(x)", Differential(_extremal), shape=reduced)
+_norm = Unary("norm(x)", Differential(_radial), shape=reduced, dtype=real_result, compute=_norm_of)
+_prod = Unary("prod(x)", shape=reduced)
+_all = Unary("all(x)", shape=reduced, dtype=boolean)
+_any = Unary("any(x)", shape=reduced, dtype=boolean)
+
+# -- functions ---------------------------------------------------------------------------------
+
+
+def sum(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+    """Return the sum of the elements, or of those along axes.
+
+    Parameters
+    ----------
+    x : array
+        Of a numeric dtype, or boolean: integers of up to 64 bits are summed in 64.
+    axis : int or tuple of int, optional
+        The axes to sum over; all if None.
+    dtype : DType, optional
+        The dtype to sum in.
+    keepdims : bool
+        Keep the axes summed over, with length 1.
+
+    Raises
+    ------
+    AxisError
+        If there is no such axis.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.sum(dualad.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    tensor([4., 6.])
+    """
+    x = _accumulator(asarray(x), dtype)
+    return _sum(x, axis=all_axes("sum", axis, len(x.shape)), keepdims=keepdims)
+
+
+def mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return the mean of the elements, or of those along axes.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.mean(dualad.tensor([1.0, 2.0, 6.0]))
+    tensor(3.)
+    """
+    x = asarray(x)
+    return _mean(x, axis=all_axes("mean", axis, len(x.shape)), keepdims=keepdims)
+
+
+def max(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return the largest element, or those along axes; tied ones share the gradient evenly.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor([1.0, 5.0, 5.0], requires_grad=True)
+    >>> dualad.max(x).backward()
+    >>> x.grad
+    tensor([0.0000, 0.5000, 0.5000])
+    """
+    x = asarray(x)
+    return _max(x, axis=_nonempty("max", x, axis), keepdims=keepdims)
+
+
+def min(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return the smallest element, or those along axes; tied ones share the gradient evenly.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.min(dualad.tensor([[1.0, 2.0], [4.0, 3.0]]), axis=1)
+    tensor([1., 3.])
+    """
+    x = asarray(x)
+    return _min(x, axis=_nonempty("min", x, axis), keepdims=keepdims)
+
+
+def prod(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+    """Return the product of the elements, or of those along axes.
+
+    Where gradients are recorded, halves of the array are multiplied until one element is left:
+    that has the right derivatives of any order where elements are 0, which a division by the
+    elements would not.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor([2.0, 0.0, 4.0], requires_grad=True)
+    >>> dualad.prod(x).backward()
+    >>> x.grad
+    tensor([0., 8., 0.])
+    """
+    x = _accumulator(asarray(x), dtype)
+    axes = all_axes("prod", axis, len(x.shape))
+    if x._node is None:
+        return _prod(x, axis=axes, keepdims=keepdims)
+    rest = tuple(i for i in range(x.ndim) if i not in axes)
+    y = manip.reshape(manip.permute_dims(x, (*rest, *axes)), (*(x.shape[i] for i in rest), -1)) if x.size else None
+    if y is None:
+        return _prod(x.detach(), axis=axes, keepdims=keepdims)  # an empty product does not move
+    while (n := y.shape[-1]) > 1:
+        half = n // 2
+        pairs = y[..., :half] * y[..., half : 2 * half]
+        y = pairs if n % 2 == 0 else manip.concat([pairs, y[..., 2 * half :]], axis=-1)
+    return manip.reshape(y, reduced(x, axis=axes, keepdims=keepdims))
+
+
+def all(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return whether all elements are true (not 0), or all along axes.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.all(dualad.tensor([True, False]))
+    tensor(False)
+    """
+    x = asarray(x)
+    return _all(x, axis=all_axes("all", axis, len(x.shape)), keepdims=keepdims)
+
+
+def any(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return whether any element is true (not 0), or any along axes.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.any(dualad.tensor([True, False]))
+    tensor(True)
+    """
+    x = asarray(x)
+    return _any(x, axis=all_axes("any", axis, len(x.shape)), keepdims=keepdims)
+
+
+def var(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+    """Return the variance of the elements, or of those along axes.
+
+    Parameters
+    ----------
+    x : array
+        Of a real floating dtype.
+    axis : int or tuple of int, optional
+        The axes to reduce; all if None.
+    correction : float
+        The sum of squares is divided by the number of elements less this: 0 for the variance of
+        a population, 1 for the unbiased estimate from a sample.
+    keepdims : bool
+        Keep the reduced axes, with length 1.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.var(dualad.tensor([1.0, 2.0, 3.0]), correction=1)
+    tensor(1.)
+    """
+    deviation, axes, n = _deviation("var", x, axis)
+    squares = _sum(deviation * deviation, axis=axes, keepdims=keepdims)
+    return squares / _freedom(n, correction)
+
+
+def std(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+    """Return the standard deviation of the elements, or of those along axes; see `var`.
+
+    Where all elements are equal its gradient is 0, the convention for norms.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.std(dualad.tensor([1.0, 2.0, 3.0]), correction=1)
+    tensor(1.)
+    """
+    deviation, axes, n = _deviation("std", x, axis)
+    return _norm(deviation, axis=axes, keepdims=keepdims) / _freedom(n, correction) ** 0.5
+
+
+def _deviation(name: str, x: Any, axis: Any) -> tuple[Tensor, tuple[int, ...], int]:
+    x = asarray(x)
+    axes = all_axes(name, axis, x.ndim)
+    return x - _mean(x, axis=axes, keepdims=True), axes, _product([x.shape[i] for i in axes])
+
+
+def _freedom(n: int, correction: float) -> float:
+    return n - correction if n > correction else 0.0  # then NaN or infinity, as NumPy has it
+
+
+def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:
+    """Return the vector norm of all elements, or along axes.
+
+    Parameters
+    ----------
+    x : array
+        Of a floating dtype, real or complex.
+    axis : int or tuple of int, optional
+        The axes of the vectors; all if None.
+    keepdims : bool
+        Keep the reduced axes, with length 1.
+    ord : number
+        The order p of ``sum(abs(x) ** p) ** (1 / p)``; infinity for the largest absolute value,
+        minus infinity for the smallest, 0 for the number of elements that are not 0.
+
+    Returns
+    -------
+    Tensor
+        Real. The gradient of a norm of zeros is 0.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.linalg.vector_norm(dualad.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    x = asarray(x)
+    axes = all_axes("vector_norm", axis, x.ndim)
+    if ord == 2:
+        return _norm(x, axis=axes, keepdims=keepdims)
+    if ord == 0:
+        return _sum(manip.astype(x != 0, real_of(x.dtype)), axis=axes, keepdims=keepdims)
+    size = elem.abs(x)
+    if ord == float("inf"):
+        return _max(size, axis=axes, keepdims=keepdims)
+    if ord == -float("inf"):
+        return _min(size, axis=axes, keepdims=keepdims)
+    if ord == 1:
+        return _sum(size, axis=axes, keepdims=keepdims)
+    total = _sum(elem.pow(size, ord), axis=axes, keepdims=keepdims)
+    zero = total == 0
+    return where(zero, 0, elem.pow(where(zero, 1, total), 1 / ord))
+
+
+class Extremum(NamedTuple):
+    """What PyTorch's ``x.max(dim)`` and ``x.min(dim)`` give."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def extremum(x: Tensor, name: str, positional: Any, axis: Any, dim: Any, keepdims: bool) -> Any:
+    """Return ``x.max(...)`` or ``x.min(...)`` in NumPy's or in PyTorch's form; see `Tensor.max`."""
+    reduce, locate, pairwise = (max, argmax, elem.maximum) if name == "max" else (min, argmin, elem.minimum)
+    if positional and not isinstance(positional[0], int):
+        return pairwise(x, positional[0])
+    dim = positional[0] if positional else dim
+    if dim is None:
+        return reduce(x, axis=axis, keepdims=keepdims)
+    return Extremum(reduce(x, axis=dim, keepdims=keepdims), locate(x, axis=dim, keepdims=keepdims))
+
+
+def _accumulator(x: Tensor, dtype: Any) -> Tensor:
+    return x if dtype is None else manip.astype(x, as_dtype(dtype))
+
+
+def _nonempty(name: str, x: Tensor, axis: Any) -> tuple[int, ...]:
+    axes = all_axes(name, axis, x.ndim)
+    if 0 in [x.shape[i] for i in axes]:
+        raise ShapeError(f"{name}: no element to choose from: shape {x.shape}, axis {axis}")
+    return axes

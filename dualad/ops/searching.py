@@ -1,0 +1,140 @@
+"""The standard's searching and sorting functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine.shapes import reduced, same
+from ..engine.tensor import Tensor
+from ..errors import ShapeError
+from ..op import Op, Unary
+from ..rules import Joint
+from .common import boolean, integer, one_axis
+from .creation import asarray
+from .indexing import take_along_axis
+
+
+def _shape_of_nonzero(x: Any) -> Any:
+    raise ShapeError("nonzero: the shape of the result depends on the values, and there are none here")
+
+
+_where = Op(
+    "where(condition, x1, x2)",
+    None,
+    Joint(lambda xp, g, like, condition: xp.where(condition, g, 0)),
+    Joint(lambda xp, g, like, condition: xp.where(condition, 0, g)),
+    dtype=lambda condition, x1, x2: _promoted(x1, x2),
+)
+_argmax = Unary("argmax(x)", shape=reduced, dtype=integer)
+_argmin = Unary("argmin(x)", shape=reduced, dtype=integer)
+_argsort = Unary("argsort(x)", shape=same, dtype=integer)
+_sort = Unary("sort(x)", shape=same)
+_nonzero = Unary("nonzero(x)", shape=_shape_of_nonzero, dtype=boolean)
+
+
+def _promoted(x1: Any, x2: Any) -> Any:
+    from ..engine.shapes import result_dtype
+
+    return result_dtype((x1, x2))
+
+
+def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Any:
+    """Return elements of x1 where the condition holds, and of x2 elsewhere.
+
+    Parameters
+    ----------
+    condition : array of bool
+        Which to choose.
+    x1, x2 : array or number
+        What to choose from; all three broadcast. Without them, `nonzero` of the condition.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor([-1.0, 2.0])
+    >>> dualad.where(x > 0, x, 0.0)
+    tensor([0., 2.])
+    """
+    if x1 is None and x2 is None:
+        return nonzero(condition)
+    if type(condition) is bool:
+        condition = asarray(condition, device=next((a.device for a in (x1, x2) if type(a) is Tensor), None))
+    return _where(condition, x1, x2)
+
+
+def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the index of the largest element (the first of several), of all or along an axis.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.argmax(dualad.tensor([1.0, 3.0, 2.0]))
+    tensor(1)
+    """
+    return _arg("argmax", _argmax, x, axis, keepdims)
+
+
+def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the index of the smallest element (the first of several), of all or along an axis.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.argmin(dualad.tensor([[1.0, 0.0], [2.0, 3.0]]), axis=1)
+    tensor([1, 0])
+    """
+    return _arg("argmin", _argmin, x, axis, keepdims)
+
+
+def _arg(name: str, op: Any, x: Any, axis: int | None, keepdims: bool) -> Tensor:
+    x = asarray(x)
+    axis = None if axis is None else one_axis(name, axis, x.ndim)
+    if (int(x.size) if axis is None else x.shape[axis]) == 0:
+        raise ShapeError(f"{name}: no element to choose from: shape {x.shape}, axis {axis}")
+    return op(x, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+
+def nonzero(x: Any, /) -> tuple[Tensor, ...]:
+    """Return the indices of the elements that are not 0, an array for each axis.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.nonzero(dualad.tensor([0, 3, 4]))
+    (tensor([1, 2]),)
+    """
+    x = asarray(x)
+    if not x.ndim:
+        raise ShapeError("nonzero: a 0-d array has no axes; make it 1-d with .reshape(1)")
+    return _nonzero(x)  # type: ignore[no-any-return]
+
+
+def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """Return the indices that sort x along an axis.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.argsort(dualad.tensor([3.0, 1.0, 2.0]))
+    tensor([1, 2, 0])
+    """
+    x = asarray(x)
+    return _argsort(x, axis=one_axis("argsort", axis, x.ndim), descending=descending, stable=stable)  # type: ignore[no-any-return]
+
+
+def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """Return x sorted along an axis.
+
+    A permutation of the elements, and differentiated as one: equal elements keep their order.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.sort(dualad.tensor([3.0, 1.0, 2.0]), descending=True)
+    tensor([3., 2., 1.])
+    """
+    x = asarray(x)
+    axis = one_axis("sort", axis, x.ndim)
+    if x._node is None or not x.ndim:
+        return _sort(x, axis=axis, descending=descending, stable=stable) if x.ndim else x
+    return take_along_axis(x, argsort(x, axis=axis, descending=descending, stable=stable), axis=axis)

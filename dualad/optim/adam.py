@@ -1,0 +1,197 @@
+"""Adam and its variants: steps scaled by running means of the gradient and of its square."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from typing import Any
+
+from ..engine.namespace import ops
+from ..engine.tensor import Tensor
+from .optimizer import Optimizer, Params, require
+
+
+class Adam(Optimizer):
+    r"""Adam: each element's step is scaled by running means of its gradient and its square.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or iterable of dict
+        What to optimize, or parameter groups.
+    lr : float
+        The learning rate: about the largest change of an element in one step.
+    betas : (float, float)
+        How much of the running means of the gradient and of its square is kept in a step.
+    eps : float
+        Added to the root of the mean square, lest it be zero.
+    weight_decay : float
+        The factor of an L2 penalty, whose gradient is added. Adam scales it away in part; `AdamW`
+        does not.
+    amsgrad : bool
+        Whether to scale by the largest mean square so far, as in [2]_.
+    maximize : bool
+        Whether to go up rather than down.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the parameters or hyperparameters are not such; see `Optimizer`.
+
+    Notes
+    -----
+    Algorithm 1 of [1]_ in the order of computation that its section 2 recommends. With gradient
+    :math:`g` at step :math:`t` and learning rate :math:`\gamma`:
+
+    .. math::
+
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
+        \theta &\leftarrow \theta - \gamma \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}
+        \frac{m}{\sqrt{v} + \epsilon \sqrt{1 - \beta_2^t}}
+
+    A complex element counts as two real ones, as in PyTorch.
+
+    References
+    ----------
+    .. [1] D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+    .. [2] S. J. Reddi, S. Kale, S. Kumar, "On the Convergence of Adam and Beyond", ICLR 2018.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = dualad.optim.Adam([x], lr=0.1)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (x * x).sum().backward()
+    ...     optimizer.step()
+    >>> x
+    tensor([ 0.8004, -1.8002], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Raise ValueError if a hyperparameter of a group is out of range."""
+        for name in ("lr", "eps", "weight_decay"):
+            require(group[name] >= 0, name, group[name], "at least 0")
+        betas = group["betas"]
+        fine = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
+        require(fine, "betas", betas, "two numbers, each at least 0 and less than 1")
+
+    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Change one parameter by its gradient."""
+        if group["maximize"]:
+            grad = -grad
+        grad = self._decay(param, grad, group)
+        param.sub_(_step(grad, state, group))
+
+    def _decay(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> Tensor:
+        """Let the weights decay, by way of the gradient that is returned or directly."""
+        return grad + param * group["weight_decay"] if group["weight_decay"] else grad
+
+
+class AdamW(Adam):
+    r"""Adam with decoupled weight decay: weights shrink by a factor, whatever their gradients.
+
+    Parameters
+    ----------
+    params, lr, betas, eps, amsgrad, maximize
+        As for `Adam`.
+    weight_decay : float
+        Each step multiplies the weights by ``1 - lr * weight_decay``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the parameters or hyperparameters are not such; see `Optimizer`.
+
+    Notes
+    -----
+    Algorithm 2 of [1]_. As in PyTorch the decay is multiplied by the learning rate, which the
+    paper calls :math:`\alpha`, and not by the schedule :math:`\eta_t` alone.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = dualad.optim.AdamW([x], lr=0.1, weight_decay=0.5)
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> x
+    tensor([ 0.8500, -1.8000], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+
+    def _decay(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> Tensor:
+        if group["weight_decay"]:
+            param.mul_(1 - group["lr"] * group["weight_decay"])
+        return grad
+
+
+def _step(grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
+    """Return what is to be subtracted from the parameter, and bring its state up to date."""
+    if not state:
+        # Detached: a gradient that was computed with create_graph has a history.
+        zeros = ops.zeros_like(grad.detach())
+        state.update(step=0, exp_avg=zeros, exp_avg_sq=zeros)
+        if group["amsgrad"]:
+            state["max_exp_avg_sq"] = zeros
+    beta1, beta2 = group["betas"]
+    state["step"] += 1
+    mean = state["exp_avg"] * beta1 + grad * (1 - beta1)
+    square = state["exp_avg_sq"] * beta2 + _by_component(_square, grad) * (1 - beta2)
+    state["exp_avg"], state["exp_avg_sq"] = mean, square
+    if group["amsgrad"]:
+        square = state["max_exp_avg_sq"] = _by_component(ops.maximum, state["max_exp_avg_sq"], square)
+    correction = sqrt(1 - beta2 ** state["step"])
+    eps = group["eps"] * correction
+    direction = _by_component(lambda mean, square: mean / (ops.sqrt(square) + eps), mean, square)
+    return direction * (group["lr"] * correction / (1 - beta1 ** state["step"]))
+
+
+def _square(x: Tensor) -> Tensor:
+    return x * x
+
+
+def _by_component(function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+    """Call a function of real Tensors; on complex ones, with the real and the imaginary parts."""
+    if not args[0].dtype.is_complex:
+        return function(*args)
+    real = function(*[ops.real(x) for x in args])
+    imag = function(*[ops.imag(x) for x in args])
+    return real + imag * 1j

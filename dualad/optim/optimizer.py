@@ -1,0 +1,288 @@
+"""What all optimizers share: parameters in groups, what is remembered of each, and saving it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from typing import Any
+
+from ..engine.modes import enable_grad, no_grad
+from ..engine.tensor import Tensor
+
+Params = Iterable[Tensor] | Iterable[dict[str, Any]]
+
+
+class Optimizer:
+    """Base class of the optimizers: a subclass says how one parameter is updated.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or iterable of dict
+        What to optimize. A dict is a parameter group: its ``"params"``, and its own values of some
+        of the hyperparameters.
+    defaults : dict
+        The hyperparameters of groups that don't set their own.
+
+    Attributes
+    ----------
+    param_groups : list of dict
+        The groups, each with its ``"params"`` and all hyperparameters. To change a learning rate
+        while training, set ``param_groups[0]["lr"]``.
+    state : dict
+        For each parameter what the optimizer remembers of it, such as a momentum.
+    defaults : dict
+        As given.
+
+    Raises
+    ------
+    TypeError
+        If `params` is not an iterable of Tensors or dicts.
+    ValueError
+        If there are no parameters, one is given twice, or one is the result of an op; and if a
+        hyperparameter is out of range.
+
+    Examples
+    --------
+    An optimizer of one's own:
+
+    >>> import dualad
+    >>> class SignDescent(dualad.optim.Optimizer):
+    ...     def __init__(self, params, lr):
+    ...         super().__init__(params, {"lr": lr})
+    ...
+    ...     def update(self, param, grad, state, group):
+    ...         param.sub_(dualad.sign(grad) * group["lr"])
+    >>> x = dualad.tensor([2.0, -3.0], requires_grad=True)
+    >>> optimizer = SignDescent([x], lr=0.5)
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> x
+    tensor([ 1.5000, -2.5000], requires_grad=True)
+    """
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params: expected an iterable of Tensors or dicts, got a Tensor; put it in a list: [x]"
+            )
+        self.defaults = defaults
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
+        groups: list[Any] = _ordered(params)
+        if not groups:
+            raise ValueError(
+                "optimizer got an empty parameter list; if the parameters came from a generator, "
+                "it may have been used up before"
+            )
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Optimize further parameters too, such as those of layers frozen until now.
+
+        Parameters
+        ----------
+        param_group : dict
+            ``"params"``, a Tensor or an iterable of Tensors, and the group's own hyperparameters.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for the class.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(
+                f"param_group: expected a dict, got {type(param_group).__name__}; "
+                'parameter groups and Tensors cannot be mixed: use {"params": [x], ...} for all'
+            )
+        if "params" not in param_group:
+            raise ValueError(f'param_group: "params" is missing, got {", ".join(map(str, param_group))}')
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else _ordered(params)
+        seen = {id(param) for group in self.param_groups for param in group["params"]}
+        own: set[int] = set()
+        for param in params:
+            _check_param(param, seen, own)
+            own.add(id(param))
+        group = {**param_group, "params": params}
+        for name, value in self.defaults.items():
+            group.setdefault(name, value)
+        self.check(group)
+        self.param_groups.append(group)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Raise ValueError if a hyperparameter of a group is out of range; for subclasses to define."""
+
+    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Change one parameter by its gradient; for subclasses to define.
+
+        Parameters
+        ----------
+        param : Tensor
+            The parameter, to be changed in place. Nothing is recorded meanwhile.
+        grad : Tensor
+            Its gradient. It is the user's: not to be kept nor changed.
+        state : dict
+            What is remembered of this parameter; empty at the first step. New values are to be
+            put in, rather than old ones changed, so that a `state_dict` stays as it was taken.
+        group : dict
+            The parameter's group, with the hyperparameters.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update(param, grad, state, group)")
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update all parameters that have a gradient.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the loss anew, calls `backward` and returns the loss.
+
+        Returns
+        -------
+        object
+            What `closure` returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad():
+            for group in self.param_groups:
+                for param in group["params"]:
+                    grad = param.grad
+                    if grad is not None:
+                        self.update(param, grad, self.state[param], group)
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Reset the gradients of all parameters, which `backward` would otherwise add to.
+
+        Parameters
+        ----------
+        set_to_none : bool
+            Whether to remove the gradients, rather than fill them with zeros: a parameter that
+            the next loss does not depend on is then left alone by `step`.
+        """
+        for group in self.param_groups:
+            for param in group["params"]:
+                if set_to_none:
+                    param.grad = None
+                elif param.grad is not None:
+                    param.grad.detach_().zero_()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on later, as PyTorch lays it out.
+
+        Returns
+        -------
+        dict
+            ``"state"``, for each parameter by its number a dict, and ``"param_groups"``, a list
+            of dicts in which ``"params"`` are those numbers. Later steps do not change it.
+        """
+        numbers: dict[int, int] = {}
+        groups = []
+        for group in self.param_groups:
+            for param in group["params"]:
+                numbers[id(param)] = len(numbers)
+            groups.append({**group, "params": [numbers[id(param)] for param in group["params"]]})
+        # What was remembered of Tensors that have since been taken out of the groups is not saved.
+        state = {numbers[id(p)]: dict(kept) for p, kept in self.state.items() if id(p) in numbers}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a `state_dict`; its Tensors are copied to the parameters' devices and dtypes.
+
+        Parameters
+        ----------
+        state_dict : dict
+            From an optimizer of the same kind whose groups have as many parameters, in that order.
+
+        Raises
+        ------
+        ValueError
+            If the number of groups, or of parameters in one, differs.
+        """
+        saved = state_dict["param_groups"]
+        if len(saved) != len(self.param_groups):
+            raise ValueError(
+                "loaded state dict has a different number of parameter groups: "
+                f"{len(saved)}, the optimizer has {len(self.param_groups)}"
+            )
+        params: dict[Any, Tensor] = {}
+        groups = []
+        for i, (ours, theirs) in enumerate(zip(self.param_groups, saved, strict=True)):
+            if len(ours["params"]) != len(theirs["params"]):
+                raise ValueError(
+                    "loaded state dict contains a parameter group that doesn't match the size of "
+                    f"optimizer's group: group {i} has {len(theirs['params'])} parameters, "
+                    f"the optimizer's {len(ours['params'])}"
+                )
+            params.update(zip(theirs["params"], ours["params"], strict=True))
+            hyperparameters = {name: deepcopy(value) for name, value in theirs.items() if name != "params"}
+            groups.append({**ours, **hyperparameters})
+            self.check(groups[-1])
+        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for number, kept in state_dict["state"].items():
+            if number in params:
+                param = params[number]
+                state[param] = {name: _loaded(name, value, param) for name, value in kept.items()}
+        self.param_groups, self.state = groups, state
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def require(holds: bool, name: str, value: object, rule: str) -> None:
+    """Raise ValueError, naming the hyperparameter and the rule it breaks, unless it holds."""
+    if not holds:
+        raise ValueError(f"{name}: must be {rule}, got {value!r}")
+
+
+def _ordered(params: Any) -> list[Any]:
+    if isinstance(params, (set, frozenset)):
+        raise TypeError(
+            "params: expected an ordered collection, as state_dict numbers the parameters, got a set; "
+            "use a list"
+        )
+    try:
+        return list(params)
+    except TypeError:
+        raise TypeError(
+            f"params: expected an iterable of Tensors or dicts, got {type(params).__name__}"
+        ) from None
+
+
+def _check_param(param: Any, seen: set[int], own: set[int]) -> None:
+    """Raise unless `param` can be optimized beside those in other groups and in its own."""
+    if not isinstance(param, Tensor):
+        raise TypeError(
+            f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}; "
+            "make it one with dualad.tensor(..., requires_grad=True)"
+        )
+    if not param.is_leaf:
+        raise ValueError(
+            "can't optimize a non-leaf Tensor: one of the params is the result of an op; use "
+            ".detach().requires_grad_() to begin a new history with its value"
+        )
+    if id(param) in own:
+        raise ValueError("params: a parameter is given twice in one group; each must be given once")
+    if id(param) in seen:
+        raise ValueError("some parameters appear in more than one parameter group; each must be in one")
+
+
+def _loaded(name: str, value: Any, param: Tensor) -> Any:
+    """Return a value of a saved state as it goes with `param`."""
+    if name == "step":  # PyTorch keeps the count as a 0-d Tensor
+        return int(value)
+    if not isinstance(value, Tensor):
+        return deepcopy(value)
+    dtype = param.dtype if value.dtype.is_differentiable else value.dtype
+    return value.detach().clone().to(param.device).to(dtype)

@@ -1,0 +1,115 @@
+"""Stochastic gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine.tensor import Tensor
+from .optimizer import Optimizer, Params, require
+
+
+class SGD(Optimizer):
+    r"""Stochastic gradient descent, plain, with momentum, or with Nesterov's momentum.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or iterable of dict
+        What to optimize, or parameter groups.
+    lr : float
+        The learning rate.
+    momentum : float
+        How much of the last step's velocity is kept.
+    dampening : float
+        How much of the gradient is kept out of the velocity.
+    weight_decay : float
+        The factor of an L2 penalty, whose gradient is added.
+    nesterov : bool
+        Whether to take the gradient, in effect, where the momentum leads to. It needs a momentum
+        and no dampening.
+    maximize : bool
+        Whether to go up rather than down.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the parameters or hyperparameters are not such; see `Optimizer`.
+
+    Notes
+    -----
+    With gradient :math:`g`, momentum :math:`\mu`, dampening :math:`\tau` and learning rate
+    :math:`\gamma`:
+
+    .. math::
+
+        b \leftarrow \mu b + (1 - \tau) g, \qquad \theta \leftarrow \theta - \gamma b
+
+    and with Nesterov's momentum :math:`\theta \leftarrow \theta - \gamma (g + \mu b)`; the first
+    :math:`b` is :math:`g`. As in PyTorch the velocity :math:`b` is free of the learning rate,
+    which in [1]_ is part of it; the two differ when the rate changes.
+
+    References
+    ----------
+    .. [1] I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and
+       momentum in deep learning", ICML 2013, equations 1 to 4.
+    .. [2] Y. Nesterov, "A method for solving the convex programming problem with convergence rate
+       O(1/k^2)", Doklady Akademii Nauk SSSR 269, 1983.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = dualad.optim.SGD([x], lr=0.1, momentum=0.9)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (x * x).sum().backward()
+    ...     optimizer.step()
+    >>> x
+    tensor([ 0.4600, -0.9200], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Raise ValueError if a hyperparameter of a group is out of range."""
+        for name in ("lr", "momentum", "weight_decay"):
+            require(group[name] >= 0, name, group[name], "at least 0")
+        if group["nesterov"]:
+            require(group["momentum"] > 0, "momentum", group["momentum"], "more than 0 with nesterov=True")
+            require(group["dampening"] == 0, "dampening", group["dampening"], "0 with nesterov=True")
+
+    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Change one parameter by its gradient."""
+        step = -grad if group["maximize"] else grad
+        if group["weight_decay"]:
+            step = step + param * group["weight_decay"]
+        momentum = group["momentum"]
+        if momentum:
+            velocity = state.get("momentum_buffer")
+            if velocity is None:
+                # Detached, in case the gradient was computed with create_graph; and a copy, as the
+                # next backward() may add to the gradient in place.
+                velocity = step.detach().clone()
+            else:
+                velocity = velocity * momentum + step * (1 - group["dampening"])
+            state["momentum_buffer"] = velocity
+            step = step + velocity * momentum if group["nesterov"] else velocity
+        param.sub_(step * group["lr"])

@@ -1,0 +1,96 @@
+"""What goes into a transform and comes out of it: pytrees of arrays, Tensors and numbers.
+
+Transforms give back what they are given: Tensors for Tensors, a backend's arrays for its arrays,
+Python's numbers for Python's numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import optree
+
+from ..backends.registry import BY_TYPE, DTYPES
+from ..engine.namespace import ops
+from ..engine.operands import snapshot
+from ..engine.tensor import Tensor
+from ..errors import DTypeError, ShapeError
+
+
+def flatten(tree: Any) -> tuple[list[Any], Any]:
+    """Return a pytree's leaves and its structure."""
+    leaves, structure = optree.tree_flatten(tree)
+    return list(leaves), structure
+
+
+def unflatten(structure: Any, leaves: Any) -> Any:
+    """Return the pytree of a structure with these leaves."""
+    return optree.tree_unflatten(structure, leaves)
+
+
+def below(leaf: Any, name: str) -> Any:
+    """Return what a transform computes with for a leaf: an array or a Tensor, that will not change.
+
+    Raises
+    ------
+    DTypeError
+        If the leaf is not a floating-point array or number.
+    """
+    if isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic):
+        return np.asarray(leaf)[()]  # double precision, as Python's own
+    if type(leaf) is not Tensor and BY_TYPE[type(leaf)] is None:
+        hint = "; write 2.0 rather than 2" if isinstance(leaf, int) else ""
+        raise DTypeError(f"{name}: can only differentiate in arrays and floats, got {type(leaf).__name__}{hint}")
+    if not DTYPES[leaf.dtype].is_differentiable:
+        raise DTypeError(f"{name}: can only differentiate in floating-point arrays, got {DTYPES[leaf.dtype]}")
+    if type(leaf) is Tensor:
+        leaf._refresh()
+        # Without history the array itself is the value: nothing is there to be peeled off later.
+        return leaf._value if leaf._node is None else snapshot(leaf)
+    return snapshot(leaf)
+
+
+def like_input(result: Any, leaf: Any) -> Any:
+    """Return a Tensor or array as what the leaf was: a Tensor, an array, or a number.
+
+    What still has a history stays a Tensor, or a derivative around this one would be cut off.
+    """
+    if type(result) is not Tensor:
+        result = Tensor(result)
+    if type(leaf) is Tensor or result._node is not None:
+        return result
+    raw = result._raw
+    if BY_TYPE[type(leaf)] is None or isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic):
+        return result.item() if result.size == 1 and not result.ndim else raw
+    return np.asarray(raw) if isinstance(leaf, np.ndarray) else raw
+
+
+def like_inputs(result: Any, leaves: list[Any]) -> Any:
+    """Return a result of a function as its inputs were: Tensors if any was, else arrays, else numbers."""
+    if type(result) is not Tensor:
+        return result
+    if not leaves or any(type(leaf) is Tensor for leaf in leaves):
+        return result
+    arrays = [leaf for leaf in leaves if BY_TYPE[type(leaf)] is not None and not isinstance(leaf, (float, complex))]
+    result = like_input(result, arrays[0] if arrays else leaves[0])
+    return result[()] if isinstance(result, np.ndarray) and not result.ndim else result
+
+
+def fitting(given: Any, primal: Any, name: str, what: str) -> Any:
+    """Return a user's tangent or cotangent as the array or Tensor that goes with a primal.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If it has another shape, or cannot have the primal's dtype.
+    """
+    t = ops.asarray(given) if type(given) is not Tensor else given
+    if tuple(t.shape) != tuple(primal.shape):
+        raise ShapeError(f"{name}: the {what} has shape {tuple(t.shape)}, expected {tuple(primal.shape)}")
+    dtype = DTYPES[primal.dtype]
+    if t.dtype.is_complex and not dtype.is_complex:
+        raise DTypeError(f"{name}: the {what} is {t.dtype}, expected {dtype}")
+    if t.dtype is not dtype:
+        t = ops.astype(t, dtype)
+    return below(t, name)
