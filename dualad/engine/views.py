@@ -83,9 +83,10 @@ class Alias:
     def write(self, handle: Tensor, new: Tensor) -> None:
         """Write a new value of the whole view, through its steps, to the root."""
         with _lock:
-            bases = [self.family.root()]
-            for step in self.steps[:-1]:
-                bases.append(step.see(bases[-1]))
+            base, bases = self.family.root(), []
+            for step in self.steps:
+                bases.append(base)
+                base = step.see(base)
             for step, base in zip(reversed(self.steps), reversed(bases), strict=True):
                 new = step.write(base, new)
             storage = self.family.storage

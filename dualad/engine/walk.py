@@ -68,7 +68,7 @@ class Walk:
         if cell is None:
             self.cells[number] = _Cell(node, g, owned)
             heappush(self.heap, -number)
-        elif cell.owned:
+        elif cell.owned and type(g) is not Tensor:
             cell.total += g  # in place where arrays can be written, else a new array
         else:
             cell.total = cell.total + g

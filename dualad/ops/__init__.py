@@ -9,11 +9,15 @@ from __future__ import annotations
 from ..engine import gradients, views
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
+from ..op import Op
 from . import creation, elementwise, indexing, linalg, manipulation, moving, numpy_functions, reductions, searching
 from .common import as_shape
 
 for _room in (elementwise, creation, indexing, manipulation, searching, reductions):
-    vars(ops).update({name: f for name, f in vars(_room).items() if not name.startswith("_") and callable(f)})
+    for _name, _function in vars(_room).items():
+        _own = isinstance(_function, Op) or getattr(_function, "__module__", "") == _room.__name__
+        if _own and not _name.startswith("_"):
+            setattr(ops, _name, _function)
 
 ops.linalg = linalg
 ops.matmul, ops.dot = linalg.matmul, linalg.dot

@@ -15,7 +15,8 @@ import numpy as np
 from ..backends.base import is_basic
 from ..backends.registry import BY_TYPE
 from ..engine.modes import RECORDING
-from ..engine.node import Leaf
+from ..engine.namespace import ops
+from ..engine.node import Dual, Leaf
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
 from ..engine.views import assign, link, same_view, unshare
@@ -189,22 +190,18 @@ def _for_writing(x: Tensor, value: Any) -> Any:
         return value
     value = asarray(value)
     if value.device != x.device:
-        from .moving import to
-
-        value = to(value, x.device)
+        value = ops.to(value, x.device)
     return _cast(value, x, "x[...] = value")
 
 
 def _cast(value: Tensor, x: Tensor, name: str) -> Tensor:
-    from .manipulation import astype
-
     if value.dtype is x.dtype:
         return value
     if value.dtype.is_complex and not x.dtype.is_complex:
         raise DTypeError(f"{name}: {value.dtype} cannot be written into {x.dtype}; take its real part first")
     if value.dtype.is_floating_point and not x.dtype.is_differentiable and name != "x[...] = value":
         raise DTypeError(f"{name}: result type {value.dtype} can't be cast to the desired output type {x.dtype}")
-    return astype(value, x.dtype)
+    return ops.astype(value, x.dtype)  # type: ignore[no-any-return]
 
 
 def _write_in_place(x: Tensor, value: Any, key: Any) -> bool:
@@ -224,7 +221,7 @@ def _write_in_place(x: Tensor, value: Any, key: Any) -> bool:
     raw = value._value if type(value) is Tensor else value
     recording = RECORDING.get()
     level = max((n.level for n in (node, source) if n is not None), default=-1)
-    if any(n is not None and (type(n).__name__ == "Dual" or n.level != level) for n in (node, source)):
+    if any(n is not None and (type(n) is Dual or n.level != level) for n in (node, source)):
         return False
     if BY_TYPE[type(raw)] is not backend and type(raw) not in PYTHON_SCALARS:
         return False

@@ -13,6 +13,7 @@ from ..engine.tensor import Tensor
 from ..engine.views import require_grad
 from .common import as_shape
 from .creation import asarray, native, place
+from .searching import argsort
 
 _generators: dict[Device, Any] = {}
 _seed: int | None = None
@@ -117,8 +118,6 @@ def randperm(n: int, *, device: Any = None) -> Tensor:
     >>> dualad.randperm(4).sort()
     tensor([0, 1, 2, 3])
     """
-    from .searching import argsort
-
     return argsort(rand(n, dtype="float64" if device is None else None, device=device))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine.shapes import reduced, same
+from ..engine.shapes import reduced, result_dtype, same
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from ..op import Op, Unary
@@ -23,19 +23,13 @@ _where = Op(
     None,
     Joint(lambda xp, g, like, condition: xp.where(condition, g, 0)),
     Joint(lambda xp, g, like, condition: xp.where(condition, 0, g)),
-    dtype=lambda condition, x1, x2: _promoted(x1, x2),
+    dtype=lambda condition, x1, x2: result_dtype((x1, x2)),
 )
 _argmax = Unary("argmax(x)", shape=reduced, dtype=integer)
 _argmin = Unary("argmin(x)", shape=reduced, dtype=integer)
 _argsort = Unary("argsort(x)", shape=same, dtype=integer)
 _sort = Unary("sort(x)", shape=same)
 _nonzero = Unary("nonzero(x)", shape=_shape_of_nonzero, dtype=boolean)
-
-
-def _promoted(x1: Any, x2: Any) -> Any:
-    from ..engine.shapes import result_dtype
-
-    return result_dtype((x1, x2))
 
 
 def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Any:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import array_api_strict as xp
 import numpy as np
 from dualad.backends import Backend, Device, hookimpl
+
+# Its dtypes have the hashes of NumPy's and warn when compared with them, which a dictionary that
+# holds both cannot but do.
+warnings.filterwarnings("ignore", message="You are comparing a array_api_strict dtype")
 
 
 class StrictBackend(Backend):
