@@ -25,6 +25,12 @@ class DType:
         ``"real floating"`` or ``"complex floating"``.
     itemsize : int
         Bytes per element.
+    is_floating_point : bool
+        Whether this is a real floating-point type.
+    is_complex : bool
+        Whether this is a complex type.
+    is_differentiable : bool
+        Whether Tensors of this type can require grad: real and complex floating types.
 
     Examples
     --------
@@ -33,31 +39,19 @@ class DType:
     (8, True)
     """
 
-    __slots__ = ("itemsize", "kind", "name")
+    __slots__ = ("is_complex", "is_differentiable", "is_floating_point", "itemsize", "kind", "name")
 
     def __init__(self, name: str, kind: Kind, itemsize: int) -> None:
         self.name, self.kind, self.itemsize = name, kind, itemsize
+        self.is_floating_point = kind == "real floating"
+        self.is_complex = kind == "complex floating"
+        self.is_differentiable = self.is_floating_point or self.is_complex
 
     def __repr__(self) -> str:
         return f"dualad.{self.name}"
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return as_dtype, (self.name,)  # unpickled and copied to the same object
-
-    @property
-    def is_floating_point(self) -> bool:
-        """Whether this is a real floating-point type."""
-        return self.kind == "real floating"
-
-    @property
-    def is_complex(self) -> bool:
-        """Whether this is a complex type."""
-        return self.kind == "complex floating"
-
-    @property
-    def is_differentiable(self) -> bool:
-        """Whether Tensors of this type can require grad: real and complex floating types."""
-        return self.kind.endswith("floating")
 
 
 bool_ = DType("bool", "bool", 1)

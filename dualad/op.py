@@ -15,7 +15,7 @@ from .dtypes import DType
 from .engine import shapes
 from .engine.fit import fit, space, zeros
 from .engine.modes import RECORDING
-from .engine.namespace import ops
+from .engine.namespace import SPACES, ops
 from .engine.node import Dual, Node, Output, Standin
 from .engine.operands import PYTHON_SCALARS, Functions, check_operands, explain, snapshot
 from .engine.tensor import Tensor, wrap
@@ -188,6 +188,29 @@ class Op:
             return tuple(_add([fit(p[k], part) for p in pushed]) for k, part in enumerate(y))
         return fit(_add([fit(p, y) for p in pushed]), y)
 
+    def push_arrays(
+        self, function: Any, values: Any, nodes: Any, level: int, static: dict[str, Any]
+    ) -> Tensor | None:
+        """Compute and push where all values and tangents are one backend's arrays; else give None.
+
+        What `record` and `push` do, without what they look for and cannot find here: half the time.
+        """
+        functions = self.functions
+        for node in nodes:
+            if node is not None and (type(node) is not Dual or functions[type(node.tangent)] is not function):
+                return None
+        y = function(*values, **static)
+        xp, readable, total = SPACES[type(y)], (*values, y), None
+        for i, (m, node) in enumerate(zip(self.maps, nodes)):  # noqa: B905
+            if node is None:
+                continue
+            call = lambda t, i=i: function(*values[:i], t, *values[i + 1 :], **static)  # noqa: E731
+            t = m.push(xp, node.tangent, call, m.pick(readable), static)
+            if t.shape != y.shape or t.dtype is not y.dtype:
+                t = fit(t, y)
+            total = t if total is None else total + t
+        return Tensor(y, Dual(level, total))
+
     def _push_jointly(self, values: Any, maps: Any, tangents: Any, static: Any) -> Any:
         """Push all Joint arguments in one call: those without a tangent have a tangent of 0."""
         beside = next(t for t in tangents if t is not None)
@@ -236,9 +259,12 @@ class Unary(Op):
             x._alias.refresh(x)
         value, node = x._value, x._node
         function = self.functions[type(value)]
-        if function is None or type(node) is Dual:
+        if function is None:
             return super().__call__(x, **static)
         try:
+            if type(node) is Dual and self.differentiable and RECORDING.get():
+                y = self.push_arrays(function, (value,), (node,), node.level, static)
+                return super().__call__(x, **static) if y is None else y
             y = function(value, **static)
         except (ValueError, TypeError, RuntimeError, IndexError):
             return super().__call__(x, **static)  # fails again, and explains
@@ -278,11 +304,14 @@ class Binary(Op):
             elif other is not None or type(value2) not in PYTHON_SCALARS:
                 return super().__call__(x1, x2)
         node = node1 or node2
-        if function is None or type(node) is Dual:
+        if function is None:
             return super().__call__(x1, x2)
         if node1 is not None and node2 is not None and node1.level != node2.level:
             return super().__call__(x1, x2)
         try:
+            if type(node) is Dual and self.differentiable and RECORDING.get():
+                y = self.push_arrays(function, (value1, value2), (node1, node2), node.level, _NO_KEYWORDS)
+                return super().__call__(x1, x2) if y is None else y
             y = function(value1, value2)
         except (ValueError, TypeError, RuntimeError):
             return super().__call__(x1, x2)

@@ -109,15 +109,15 @@ class Scale(Map):
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         if self.rule is None:
-            return self.times(xp, t)
-        p = self.rule(xp, *reads, **self.named(static))
+            return t if self.factor == 1 else self.times(xp, t)
+        p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:  # an op of several outputs has a factor for each
             return tuple(t * q for q in p)
         return t * p
 
     def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
         if self.rule is None:
-            return self.times(xp, g)
+            return g if self.factor == 1 else self.times(xp, g)
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:
             return sum(a * conjugate(xp, q) for a, q in zip(g, p, strict=True))

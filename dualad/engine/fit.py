@@ -9,20 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..backends.registry import BY_TYPE, DTYPES
-from .namespace import of_backend, ops
+from .namespace import SPACES, ops
 from .node import Standin
 from .tensor import Tensor
 
 
 def space(*values: Any) -> Any:
     """Return the namespace for rules on these values: Tensors' if any is one, else a backend's."""
-    backend = None
     for v in values:
         if type(v) is Tensor:
             return ops
-        if backend is None:
-            backend = BY_TYPE[type(v)]
-    return ops if backend is None else of_backend(backend)
+    return next((space for v in values if (space := SPACES[type(v)]) is not ops), ops)
 
 
 def fit(a: Any, like: Any) -> Any:

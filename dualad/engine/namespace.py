@@ -1,7 +1,7 @@
 """Where rules find their functions.
 
-A rule is written against a namespace `xp`. On a backend's arrays that is `of_backend(backend)`; on
-Tensors it is `ops`, the differentiable functions. The engine stands below the ops and yet must
+A rule is written against a namespace `xp`. On a backend's arrays that is the backend's
+functions; on Tensors it is `ops`, the differentiable ones. The engine stands below the ops and yet must
 hand them to rules, so it owns the object and the ops fill it (`dualad.ops`).
 """
 
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..backends import Backend
+from ..backends.registry import BY_TYPE
 
 #: The differentiable functions, filled by `dualad.ops` by plain assignment.
 ops: Any = SimpleNamespace()
@@ -28,11 +29,17 @@ class _BackendNamespace:
         return function
 
 
-_namespaces: dict[str, Any] = {}
+class _Spaces(dict[type, Any]):
+    """The namespace in which rules run on a type of array; that of all else is `ops`."""
+
+    def __missing__(self, kind: type) -> Any:
+        backend = BY_TYPE[kind]
+        if backend is None:
+            return ops
+        known = (space for k, space in self.items() if BY_TYPE[k] is backend)
+        self[kind] = next(known, None) or _BackendNamespace(backend)
+        return self[kind]
 
 
-def of_backend(backend: Backend) -> Any:
-    """Return the namespace in which rules run on a backend's own arrays."""
-    if backend.name not in _namespaces:
-        _namespaces[backend.name] = _BackendNamespace(backend)
-    return _namespaces[backend.name]
+#: ``SPACES[type(value)]``: one look-up, as the walk makes it for every node.
+SPACES = _Spaces()

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Any
 
-from ..backends.registry import BY_TYPE, DTYPES
+from ..backends.registry import DTYPES
 from ..dtypes import DType
 from ..errors import GradientError
 from .fit import fit, zeros
-from .namespace import of_backend, ops
+from .namespace import SPACES, ops
 from .node import Node, Output
 from .tensor import Tensor, wrap
 
@@ -23,17 +23,6 @@ FREED = (
     "the first backward. Pass retain_graph=True to the first one if you need them again, or "
     "compute the output anew."
 )
-
-
-class _Cell:
-    """The cotangent that has gathered at a node, and whether its buffer is the walk's own."""
-
-    __slots__ = ("node", "owned", "total")
-
-    def __init__(self, node: Node, total: Any, owned: bool) -> None:
-        self.node = node
-        self.total = total
-        self.owned = owned
 
 
 class Walk:
@@ -56,107 +45,113 @@ class Walk:
         self.retain = retain or differentiable
         self.differentiable = differentiable
         self.needed = needed
-        self.cells: dict[int, _Cell] = {}
-        self.heap: list[int] = []  # the negated numbers of the nodes in `cells`
+        # The nodes that cotangents have reached, by number; what has gathered at each; those whose
+        # buffers are the walk's own; and the numbers, negated, as a heap.
+        self.nodes: dict[int, Node] = {}
+        self.totals: dict[int, Any] = {}
+        self.owned: set[int] = set()
+        self.heap: list[int] = []
         #: Called with each leaf and its cotangent, if set.
         self.arrived: Callable[[Node, Any], None] | None = None
 
     def deposit(self, node: Node, g: Any, owned: bool = False) -> None:
         """Add a cotangent, already fitted, to what has gathered at a node."""
         number = node.number
-        cell = self.cells.get(number)
-        if cell is None:
-            self.cells[number] = _Cell(node, g, owned)
+        if number not in self.totals:
+            self.nodes[number], self.totals[number] = node, g
             heappush(self.heap, -number)
-        elif cell.owned and type(g) is not Tensor:
-            cell.total += g  # in place where arrays can be written, else a new array
+            if owned:
+                self.owned.add(number)
+        elif number in self.owned and type(g) is not Tensor:
+            self.totals[number] += g  # in place where arrays can be written, else a new array
         else:
-            cell.total = cell.total + g
-            cell.owned = type(g) is not Tensor  # a sum of the walk's own; a Tensor has history
+            self.totals[number] = self.totals[number] + g
+            if type(g) is not Tensor:  # a sum of the walk's own; a Tensor has history
+                self.owned.add(number)
 
     def run(self, capture: Iterable[Node] = ()) -> dict[Node, Any]:
         """Walk until nothing is left; return the cotangents of the nodes in `capture` by node."""
         capture = set(capture)
         captured: dict[Node, Any] = {}
-        cells, heap = self.cells, self.heap
+        heap, nodes, totals = self.heap, self.nodes, self.totals
         while heap:
-            cell = cells.pop(-heappop(heap))
-            node = cell.node
+            number = -heappop(heap)
+            node, g = nodes.pop(number), totals.pop(number)
             if node.hooks is not None:
-                cell.total, cell.owned = _call_hooks(node, cell.total), False
-            if node in capture:
-                captured[node], cell.owned = cell.total, False
+                g = _call_hooks(node, g)
+                self.owned.discard(number)
+            if capture and node in capture:
+                captured[node] = g
+                self.owned.discard(number)
             if type(node) is Node:
-                self._visit(node, cell.total, cell.owned)
+                self._visit(node, g)
             elif type(node) is Output:
-                self._gather(node, cell.total)
+                self._gather(node, g)
             elif self.arrived is not None:
-                self.arrived(node, cell.total)
+                self.arrived(node, g)
         return captured
 
-    def _visit(self, node: Node, g: Any, owned: bool) -> None:
+    def _visit(self, node: Node, g: Any) -> None:
         """Pull a cotangent through a node's op and deposit the results with its parents."""
-        op, saved, static = node.op, node.saved, node.static
+        op, saved, dtype = node.op, node.saved, node.dtype
         if saved is None:
             raise GradientError(FREED.format(node=node.name()))
+        kind = type(g)
         complex_result = False
-        if type(g) is list:  # one for each output
+        if kind is list:  # one for each output
             g = _materialize(node, g)
             kind = type(g[0])
         else:
-            kind = type(g)
-            complex_result = DTYPES[node.dtype].is_complex
+            complex_result = DTYPES[dtype].is_complex
         if self.differentiable:
             saved = _as_tensors(node, saved)
         # Above the first level values are Tensors, whose dtypes are dualad's own.
-        lifted = self.differentiable or kind is Tensor or type(node.dtype) is DType
-        xp = ops if lifted else of_backend(BY_TYPE[kind])  # type: ignore[arg-type]
-        for parent, rule, reads in zip(node.parents, op.maps, saved, strict=False):
-            if parent is None or (self.needed is not None and parent not in self.needed):
+        lifted = self.differentiable or kind is Tensor or type(dtype) is DType
+        xp = ops if lifted else SPACES[kind]
+        totals, needed = self.totals, self.needed
+        for parent, rule, reads in zip(node.parents, op.maps, saved):  # noqa: B905  half the time
+            if parent is None or (needed is not None and parent not in needed):
                 continue
             if rule.in_place is not None and not lifted:
-                self._pull_in_place(rule, xp, g, owned, parent, static)
+                self._pull_in_place(rule, xp, g, node, parent)
                 continue
             # abs has a complex argument and a real result.
-            conjugate = complex_result or (parent.dtype is not node.dtype and DTYPES[parent.dtype].is_complex)
-            pulled = rule.pull(xp, g, parent, reads, static, conjugate)
+            other = parent.dtype is not dtype
+            conjugate = complex_result or (other and DTYPES[parent.dtype].is_complex)
+            pulled = rule.pull(xp, g, parent, reads, node.static, conjugate)
             if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
                 pulled = fit(pulled, parent)
             # `deposit`, unrolled for the first cotangent, which is most often the only one.
             number = parent.number
-            if number in self.cells:
+            if number in totals:
                 self.deposit(parent, pulled)
             else:
-                self.cells[number] = _Cell(parent, pulled, False)
+                self.nodes[number], totals[number] = parent, pulled
                 heappush(self.heap, -number)
         if not self.retain and any(saved):  # what saved nothing can be walked again
             node.saved = None
 
-    def _pull_in_place(
-        self, rule: Any, xp: Any, g: Any, owned: bool, parent: Node, static: Any
-    ) -> None:
+    def _pull_in_place(self, rule: Any, xp: Any, g: Any, node: Node, parent: Node) -> None:
         """Pull through a map that can write: reading n elements one by one costs O(n) in all."""
-        keywords = rule.named(static)
+        keywords = rule.named(node.static)
         if rule.in_place == "argument":
-            cell = self.cells.get(parent.number)
-            if cell is None:
+            number = parent.number
+            if number not in self.totals:
                 self.deposit(parent, zeros(parent.shape, parent.dtype, beside=g), owned=True)
-                cell = self.cells[parent.number]
-            elif not cell.owned:
-                cell.total, cell.owned = xp.copy(cell.total), True
-            cell.total = rule.writes(xp, cell.total, g, **keywords)
+            elif number not in self.owned:
+                self.totals[number] = xp.copy(self.totals[number])
+                self.owned.add(number)
+            self.totals[number] = rule.writes(xp, self.totals[number], g, **keywords)
         else:
-            total = rule.writes(xp, g if owned else xp.copy(g), **keywords)
+            total = rule.writes(xp, g if node.number in self.owned else xp.copy(g), **keywords)
             self.deposit(parent, fit(total, parent), owned=True)
 
     def _gather(self, node: Output, g: Any) -> None:
         """Put the cotangent of one output in its place among those of its op."""
         op_node = node.parents[0]
-        cell = self.cells.get(op_node.number)
-        if cell is None:
-            cell = self.cells[op_node.number] = _Cell(op_node, [None] * len(op_node.dtype), False)
-            heappush(self.heap, -op_node.number)
-        cell.total[node.index] = g
+        if op_node.number not in self.totals:
+            self.deposit(op_node, [None] * len(op_node.dtype))
+        self.totals[op_node.number][node.index] = g
 
 
 def _materialize(node: Node, g: list[Any]) -> list[Any]:
