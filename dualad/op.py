@@ -205,7 +205,7 @@ class Op:
             if node is None:
                 continue
             call = lambda t, i=i: function(*values[:i], t, *values[i + 1 :], **static)  # noqa: E731
-            t = m.push(xp, node.tangent, call, m.pick(readable), static)
+            t = node.tangent if m.is_identity else m.push(xp, node.tangent, call, m.pick(readable), static)
             if t.shape != y.shape or t.dtype is not y.dtype:
                 t = fit(t, y)
             total = t if total is None else total + t

@@ -51,6 +51,8 @@ class Map:
 
     #: Whose buffer the adjoint can be written into, that of the "argument" or of the "result".
     in_place: str | None = None
+    #: Whether tangents and cotangents pass as they are.
+    is_identity = False
 
     def __init__(self, rule: Rule | None) -> None:
         self.rule = rule
@@ -106,10 +108,11 @@ class Scale(Map):
     def __init__(self, rule: Rule | float) -> None:
         super().__init__(rule if callable(rule) else None)
         self.factor = None if callable(rule) else rule
+        self.is_identity = self.factor == 1
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         if self.rule is None:
-            return t if self.factor == 1 else self.times(xp, t)
+            return self.times(xp, t)
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:  # an op of several outputs has a factor for each
             return tuple(t * q for q in p)
@@ -117,7 +120,7 @@ class Scale(Map):
 
     def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
         if self.rule is None:
-            return g if self.factor == 1 else self.times(xp, g)
+            return self.times(xp, g)
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:
             return sum(a * conjugate(xp, q) for a, q in zip(g, p, strict=True))

@@ -7,7 +7,7 @@ taken. A trailing underscore, as in PyTorch, means in place: the handle gets the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .namespace import ops
 
@@ -19,7 +19,7 @@ _functions = vars(ops)
 
 def _unary(name: str) -> Callable[[Any], Tensor]:
     def method(self: Any) -> Tensor:
-        return cast("Tensor", _functions[name](self))
+        return _functions[name](self)  # type: ignore[no-any-return]
 
     method.__doc__ = f"`dualad.{name}` of this Tensor."
     return method
@@ -27,7 +27,7 @@ def _unary(name: str) -> Callable[[Any], Tensor]:
 
 def _unary_(name: str) -> Callable[[Any], Tensor]:
     def method(self: Any) -> Tensor:
-        return cast("Tensor", ops.update(self, _functions[name]))
+        return ops.update(self, _functions[name])  # type: ignore[no-any-return]
 
     method.__doc__ = f"`dualad.{name}` of this Tensor, in place."
     return method
@@ -35,7 +35,7 @@ def _unary_(name: str) -> Callable[[Any], Tensor]:
 
 def _binary(name: str) -> Callable[[Any, Any], Tensor]:
     def method(self: Any, other: Any) -> Tensor:
-        return cast("Tensor", _functions[name](self, other))
+        return _functions[name](self, other)  # type: ignore[no-any-return]
 
     method.__doc__ = f"`dualad.{name}` of this Tensor and `other`."
     return method
@@ -43,7 +43,7 @@ def _binary(name: str) -> Callable[[Any, Any], Tensor]:
 
 def _binary_(name: str) -> Callable[[Any, Any], Tensor]:
     def method(self: Any, other: Any) -> Tensor:
-        return cast("Tensor", ops.update(self, _functions[name], other))
+        return ops.update(self, _functions[name], other)  # type: ignore[no-any-return]
 
     method.__doc__ = f"`dualad.{name}` of this Tensor and `other`, in place."
     return method
@@ -171,12 +171,12 @@ class Methods(Conversions):
     def copy_(self, source: Any) -> Tensor:
         """Take over the elements of `source`, broadcast and converted to this dtype and device."""
         ops.write(self, ..., source)
-        return cast("Tensor", self)
+        return self  # type: ignore[no-any-return]
 
     def fill_(self, value: Any) -> Tensor:
         """Set all elements to one number."""
         ops.write(self, ..., value)
-        return cast("Tensor", self)
+        return self  # type: ignore[no-any-return]
 
     def zero_(self) -> Tensor:
         """Set all elements to 0."""
@@ -330,13 +330,13 @@ class Methods(Conversions):
 
     def dim(self) -> int:
         """Return the number of axes."""
-        return len(cast("Tensor", self).shape)
+        return len(self).shape  # type: ignore[no-any-return]
 
     ndimension = dim
 
     def numel(self) -> int:
         """Return the number of elements."""
-        return int(cast("Tensor", self).size)
+        return int(self).size  # type: ignore[no-any-return]
 
     nelement = numel
 
@@ -374,7 +374,7 @@ class Methods(Conversions):
 
     def contiguous(self) -> Tensor:
         """Return the Tensor itself: where its elements lie is the backend's business."""
-        return cast("Tensor", self)
+        return self  # type: ignore[no-any-return]
 
     # -- derivatives ---------------------------------------------------------------------------
 

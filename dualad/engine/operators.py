@@ -7,7 +7,7 @@ NotImplemented, so that Python asks the other side.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UnknownOperandError
 from .namespace import ops
@@ -23,7 +23,7 @@ _functions = vars(ops)  # a dictionary look-up is as quick as an attribute's
 def _binary(name: str) -> Operator:
     def operator(self: Any, other: Any) -> Tensor:
         try:
-            return cast("Tensor", _functions[name](self, other))
+            return _functions[name](self, other)  # type: ignore[no-any-return]
         except UnknownOperandError:
             return NotImplemented
 
@@ -33,7 +33,7 @@ def _binary(name: str) -> Operator:
 def _reflected(name: str) -> Operator:
     def operator(self: Any, other: Any) -> Tensor:
         try:
-            return cast("Tensor", _functions[name](other, self))
+            return _functions[name](other, self)  # type: ignore[no-any-return]
         except UnknownOperandError:
             return NotImplemented
 
@@ -43,7 +43,7 @@ def _reflected(name: str) -> Operator:
 def _in_place(name: str) -> Operator:
     def operator(self: Any, other: Any) -> Tensor:
         try:
-            return cast("Tensor", ops.update(self, _functions[name], other))
+            return ops.update(self, _functions[name], other)  # type: ignore[no-any-return]
         except UnknownOperandError:
             return NotImplemented
 

@@ -71,65 +71,66 @@ class Walk:
 
     def run(self, capture: Iterable[Node] = ()) -> dict[Node, Any]:
         """Walk until nothing is left; return the cotangents of the nodes in `capture` by node."""
-        capture = set(capture)
-        captured: dict[Node, Any] = {}
-        heap, nodes, totals = self.heap, self.nodes, self.totals
+        captured: dict[Node, Any] = dict.fromkeys(capture)
+        reached: dict[Node, Any] = {}
+        # One long loop with its names at hand: this is where a backward pass spends its time.
+        heap, nodes, totals, needed = self.heap, self.nodes, self.totals, self.needed
         while heap:
             number = -heappop(heap)
             node, g = nodes.pop(number), totals.pop(number)
             if node.hooks is not None:
                 g = _call_hooks(node, g)
                 self.owned.discard(number)
-            if capture and node in capture:
-                captured[node] = g
+            if captured and node in captured:
+                reached[node] = g
                 self.owned.discard(number)
-            if type(node) is Node:
-                self._visit(node, g)
-            elif type(node) is Output:
-                self._gather(node, g)
-            elif self.arrived is not None:
-                self.arrived(node, g)
-        return captured
-
-    def _visit(self, node: Node, g: Any) -> None:
-        """Pull a cotangent through a node's op and deposit the results with its parents."""
-        op, saved, dtype = node.op, node.saved, node.dtype
-        if saved is None:
-            raise GradientError(FREED.format(node=node.name()))
-        kind = type(g)
-        complex_result = False
-        if kind is list:  # one for each output
-            g = _materialize(node, g)
-            kind = type(g[0])
-        else:
-            complex_result = DTYPES[dtype].is_complex
-        if self.differentiable:
-            saved = _as_tensors(node, saved)
-        # Above the first level values are Tensors, whose dtypes are dualad's own.
-        lifted = self.differentiable or kind is Tensor or type(dtype) is DType
-        xp = ops if lifted else SPACES[kind]
-        totals, needed = self.totals, self.needed
-        for parent, rule, reads in zip(node.parents, op.maps, saved):  # noqa: B905  half the time
-            if parent is None or (needed is not None and parent not in needed):
+            if type(node) is not Node:
+                self._leave(node, g)
                 continue
-            if rule.in_place is not None and not lifted:
-                self._pull_in_place(rule, xp, g, node, parent)
-                continue
-            # abs has a complex argument and a real result.
-            other = parent.dtype is not dtype
-            conjugate = complex_result or (other and DTYPES[parent.dtype].is_complex)
-            pulled = rule.pull(xp, g, parent, reads, node.static, conjugate)
-            if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
-                pulled = fit(pulled, parent)
-            # `deposit`, unrolled for the first cotangent, which is most often the only one.
-            number = parent.number
-            if number in totals:
-                self.deposit(parent, pulled)
+            saved, dtype, kind = node.saved, node.dtype, type(g)
+            if saved is None:
+                raise GradientError(FREED.format(node=node.name()))
+            if kind is list:  # one for each output
+                g = _materialize(node, g)
+                kind, is_complex = type(g[0]), False
             else:
-                self.nodes[number], totals[number] = parent, pulled
-                heappush(self.heap, -number)
-        if not self.retain and any(saved):  # what saved nothing can be walked again
-            node.saved = None
+                is_complex = DTYPES[dtype].is_complex
+            # Above the first level values are Tensors, whose dtypes are dualad's own.
+            lifted = self.differentiable or kind is Tensor or type(dtype) is DType
+            if self.differentiable:
+                saved = _as_tensors(node, saved)
+            xp = ops if lifted else SPACES[kind]
+            for parent, rule, reads in zip(node.parents, node.op.maps, saved):  # noqa: B905  is slower
+                if parent is None or (needed is not None and parent not in needed):
+                    continue
+                if rule.is_identity:
+                    pulled = g
+                elif rule.in_place is not None and not lifted:
+                    self._pull_in_place(rule, xp, g, node, parent)
+                    continue
+                else:
+                    # abs has a complex argument and a real result.
+                    conjugate = is_complex or (parent.dtype is not dtype and DTYPES[parent.dtype].is_complex)
+                    pulled = rule.pull(xp, g, parent, reads, node.static, conjugate)
+                if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
+                    pulled = fit(pulled, parent)
+                # `deposit`, unrolled for the first cotangent, which is most often the only one.
+                number = parent.number
+                if number in totals:
+                    self.deposit(parent, pulled)
+                else:
+                    nodes[number], totals[number] = parent, pulled
+                    heappush(heap, -number)
+            if not self.retain and any(saved):  # what saved nothing can be walked again
+                node.saved = None
+        return reached
+
+    def _leave(self, node: Node, g: Any) -> None:
+        """Hand on the cotangent of a node that is no op's: of an output, or of a leaf."""
+        if type(node) is Output:
+            self._gather(node, g)
+        elif self.arrived is not None:
+            self.arrived(node, g)
 
     def _pull_in_place(self, rule: Any, xp: Any, g: Any, node: Node, parent: Node) -> None:
         """Pull through a map that can write: reading n elements one by one costs O(n) in all."""
