@@ -53,6 +53,8 @@ class Map:
     in_place: str | None = None
     #: Whether tangents and cotangents pass as they are.
     is_identity = False
+    #: What gives the factor of a Scale without keywords: the walk need not go through `pull` then.
+    factor_rule: Rule | None = None
 
     def __init__(self, rule: Rule | None) -> None:
         self.rule = rule
@@ -89,10 +91,10 @@ def _picker(reads: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ..
     """Return a function that picks the values at these places, the fastest there is."""
     if len(reads) > 1:
         return itemgetter(*reads)
-    if reads:
-        (k,) = reads
-        return lambda values: (values[k],)
-    return lambda values: ()
+    if not reads:
+        return itemgetter(slice(0))
+    (k,) = reads
+    return itemgetter(slice(k, k + 1 or None))  # a tuple of one
 
 
 class Scale(Map):
@@ -109,6 +111,10 @@ class Scale(Map):
         super().__init__(rule if callable(rule) else None)
         self.factor = None if callable(rule) else rule
         self.is_identity = self.factor == 1
+
+    def bind(self, op: Any, position: int) -> None:
+        super().bind(op, position)
+        self.factor_rule = None if self.keywords else self.rule
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         if self.rule is None:

@@ -74,16 +74,16 @@ class Walk:
         captured: dict[Node, Any] = dict.fromkeys(capture)
         reached: dict[Node, Any] = {}
         # One long loop with its names at hand: this is where a backward pass spends its time.
-        heap, nodes, totals, needed = self.heap, self.nodes, self.totals, self.needed
+        heap, nodes, totals, owned, needed = self.heap, self.nodes, self.totals, self.owned, self.needed
         while heap:
             number = -heappop(heap)
             node, g = nodes.pop(number), totals.pop(number)
             if node.hooks is not None:
                 g = _call_hooks(node, g)
-                self.owned.discard(number)
+                owned.discard(number)
             if captured and node in captured:
                 reached[node] = g
-                self.owned.discard(number)
+                owned.discard(number)
             if type(node) is not Node:
                 self._leave(node, g)
                 continue
@@ -92,7 +92,7 @@ class Walk:
                 raise GradientError(FREED.format(node=node.name()))
             if kind is list:  # one for each output
                 g = _materialize(node, g)
-                kind, is_complex = type(g[0]), False
+                is_complex, kind = False, type(g[0])
             else:
                 is_complex = DTYPES[dtype].is_complex
             # Above the first level values are Tensors, whose dtypes are dualad's own.
@@ -111,16 +111,21 @@ class Walk:
                 else:
                     # abs has a complex argument and a real result.
                     conjugate = is_complex or (parent.dtype is not dtype and DTYPES[parent.dtype].is_complex)
-                    pulled = rule.pull(xp, g, parent, reads, node.static, conjugate)
+                    if rule.factor_rule is not None and not conjugate and type(g) is not list:
+                        pulled = g * rule.factor_rule(xp, *reads)
+                    else:
+                        pulled = rule.pull(xp, g, parent, reads, node.static, conjugate)
                 if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
                     pulled = fit(pulled, parent)
                 # `deposit`, unrolled for the first cotangent, which is most often the only one.
                 number = parent.number
-                if number in totals:
-                    self.deposit(parent, pulled)
-                else:
+                if number not in totals:
                     nodes[number], totals[number] = parent, pulled
                     heappush(heap, -number)
+                elif number in owned and not lifted:
+                    totals[number] += pulled
+                else:
+                    self.deposit(parent, pulled)
             if not self.retain and any(saved):  # what saved nothing can be walked again
                 node.saved = None
         return reached
