@@ -162,7 +162,7 @@ class Linear(Map):
         ``writes(xp, total, g, **keywords)``, which adds to it, or into that of the result,
         ``writes(xp, g, **keywords)``, which turns it into the argument's. Both return it.
     writes : callable, optional
-        How. It may name `rule`'s keywords and no values, and is called on the walk's own arrays.
+        How. It takes the op's keywords and no values, and is called on the walk's own arrays.
     """
 
     def __init__(

@@ -223,6 +223,8 @@ BASIC_KEYS = (int, slice, type(None), type(...), np.integer)
 
 def is_basic(key: Key) -> bool:
     """Whether a key is made of integers, slices, ellipses and newaxes alone."""
+    if type(key) is int or type(key) is slice:
+        return True
     parts = key if isinstance(key, tuple) else (key,)
     return all(isinstance(k, BASIC_KEYS) and not isinstance(k, bool) for k in parts)
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..backends.registry import BY_TYPE, DTYPES
 from .namespace import SPACES, ops
 from .node import Standin
-from .tensor import Tensor
+from .tensor import Tensor, raw_value
 
 
 def space(*values: Any) -> Any:
@@ -59,9 +59,9 @@ def astype(xp: Any, a: Any, dtype: Any) -> Any:
 
 
 def zeros(shape: tuple[int, ...], dtype: Any, beside: Any) -> Any:
-    """Return zeros on the device of the array or Tensor `beside`."""
+    """Return zeros on the device of the array or Tensor `beside`, and as one of these."""
     if type(beside) is Tensor:
-        return ops.zeros(shape, dtype=DTYPES[dtype], device=beside.device)
+        return Tensor(zeros(shape, dtype, raw_value(beside)))
     backend = BY_TYPE[type(beside)]
     assert backend is not None
     native = backend.native_device(backend.device_of(beside))

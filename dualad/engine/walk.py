@@ -139,7 +139,6 @@ class Walk:
 
     def _pull_in_place(self, rule: Any, xp: Any, g: Any, node: Node, parent: Node) -> None:
         """Pull through a map that can write: reading n elements one by one costs O(n) in all."""
-        keywords = rule.named(node.static)
         if rule.in_place == "argument":
             number = parent.number
             if number not in self.totals:
@@ -147,9 +146,9 @@ class Walk:
             elif number not in self.owned:
                 self.totals[number] = xp.copy(self.totals[number])
                 self.owned.add(number)
-            self.totals[number] = rule.writes(xp, self.totals[number], g, **keywords)
+            self.totals[number] = rule.writes(xp, self.totals[number], g, **node.static)
         else:
-            total = rule.writes(xp, g if node.number in self.owned else xp.copy(g), **keywords)
+            total = rule.writes(xp, g if node.number in self.owned else xp.copy(g), **node.static)
             self.deposit(parent, fit(total, parent), owned=True)
 
     def _gather(self, node: Output, g: Any) -> None:
