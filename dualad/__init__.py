@@ -37,9 +37,20 @@ from .dtypes import (
 )
 from .dtypes import bool_ as bool
 from .engine.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .engine.printing import set_printoptions
+from .engine.printing import get_printoptions, printoptions, set_printoptions
 from .engine.tensor import Tensor
-from .errors import *  # noqa: F403  all of them, by their __all__
+from .errors import (
+    AxisError,
+    BackendError,
+    DeviceError,
+    DTypeError,
+    DualadError,
+    GradientError,
+    InplaceError,
+    MissingDerivativeError,
+    ShapeError,
+    UnknownOperandError,
+)
 from .ops.creation import (
     arange,
     as_tensor,
@@ -172,3 +183,33 @@ LongTensor, ByteTensor = _CPU_TYPES["LongTensor"], _CPU_TYPES["ByteTensor"]
 BoolTensor = _CPU_TYPES["BoolTensor"]
 
 Tensor.__module__ = device.__module__ = "dualad"  # where users import them from
+
+# fmt: off
+__all__ = [
+    "AxisError", "BackendError", "BoolTensor", "ByteTensor", "CharTensor", "DType", "DTypeError",
+    "DeviceError", "DoubleTensor", "DualadError", "FloatTensor", "GradientError", "HalfTensor",
+    "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError", "ShapeError", "ShortTensor",
+    "Tensor", "UnknownOperandError", "__version__", "abs", "absolute", "acos", "acosh", "add", "all",
+    "any", "arange", "argmax", "argmin", "argsort", "as_tensor", "asarray", "asin", "asinh", "astype",
+    "atan", "atan2", "atanh", "autograd", "backends", "bitwise_and", "bitwise_invert",
+    "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool",
+    "broadcast_arrays", "broadcast_to", "cat", "cdouble", "ceil", "cfloat", "clamp", "clip", "clone",
+    "complex128", "complex64", "concat", "concatenate", "conj", "copysign", "cos", "cosh", "cuda",
+    "device", "div", "divide", "dot", "double", "dtype", "e", "empty", "empty_like", "enable_grad",
+    "eq", "equal", "errors", "exp", "expand_dims", "expm1", "eye", "flip", "float", "float16",
+    "float32", "float64", "floor", "floor_divide", "from_numpy", "full", "full_like", "ge",
+    "get_default_dtype", "get_printoptions", "grad", "greater", "greater_equal", "gt", "half", "hypot",
+    "imag", "inf", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "isfinite", "isinf",
+    "isnan", "jvp", "le", "less", "less_equal", "linalg", "linspace", "log", "log10", "log1p", "log2",
+    "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "long", "lt", "manual_seed",
+    "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mm",
+    "moveaxis", "mul", "multiply", "nan", "ne", "neg", "negative", "newaxis", "nextafter", "no_grad",
+    "nonzero", "norm", "not_equal", "ones", "ones_like", "optim", "permute_dims", "pi", "positive",
+    "pow", "printoptions", "prod", "rand", "rand_like", "randint", "randn", "randn_like", "randperm",
+    "real", "reciprocal", "remainder", "repeat", "reshape", "roll", "round", "set_default_dtype",
+    "set_grad_enabled", "set_printoptions", "short", "sign", "signbit", "sin", "sinh", "sort", "sqrt",
+    "square", "squeeze", "stack", "std", "sub", "subtract", "sum", "take", "take_along_axis", "tan",
+    "tanh", "tensor", "tensordot", "tile", "tril", "triu", "trunc", "uint16", "uint32", "uint64",
+    "uint8", "unstack", "value_and_grad", "var", "vecdot", "vjp", "where", "zeros", "zeros_like",
+]
+# fmt: on

@@ -5,9 +5,18 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from . import __version__, backends
+from . import backends
+from ._version import __version__
 
-PACKAGES = ("numpy", "array-api-compat", "pluggy", "optree", "array-api-strict", "cupy-cuda12x", "cupy-cuda13x")
+PACKAGES = (
+    "numpy",
+    "array-api-compat",
+    "pluggy",
+    "optree",
+    "array-api-strict",
+    "cupy-cuda12x",
+    "cupy-cuda13x",
+)
 
 
 def report() -> str:

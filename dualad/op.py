@@ -47,8 +47,6 @@ class Op:
         same name and signature.
     node_name : str, optional
         What `grad_fn` calls it, where PyTorch's name is not ours in capitals.
-    doc : str, optional
-        One line for the documentation.
 
     Examples
     --------
@@ -68,18 +66,16 @@ class Op:
         dtype: Callable[..., DType] | None = None,
         compute: Callable[..., Any] | None = None,
         node_name: str = "",
-        doc: str = "",
     ) -> None:
         self.name, _, arguments = call.rstrip(")").partition("(")
         self.variadic = arguments.startswith("*")
         self.arguments = () if self.variadic else tuple(arguments.split(", "))
         self.maps: list[Any] = []
-        self.variadic_map = maps[0] if self.variadic and maps else None
+        self.variadic_map: Any = maps[0] if self.variadic and maps else None
         self.shape, self.dtype = shape, dtype
         self.node_name = node_name or self.name.rpartition(".")[2].title().replace("_", "")
         self.functions = Functions(self.name, compute)
         self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
-        self.__doc__ = _document(self, doc)
         parameters = [inspect.Parameter(a, inspect.Parameter.POSITIONAL_ONLY) for a in self.arguments]
         self.__signature__ = inspect.Signature(parameters)
         for position, m in enumerate(() if self.variadic else maps):
@@ -162,9 +158,7 @@ class Op:
                 return tuple(Tensor(a, Dual(level, b)) for a, b in zip(y, t, strict=True))
             return Tensor(y, Dual(level, t))
         readable = (*values, y)
-        saved = tuple(
-            None if n is None else m.pick(readable) for n, m in zip(live, maps, strict=True)
-        )
+        saved = tuple(None if n is None else m.pick(readable) for n, m in zip(live, maps, strict=True))
         if not several:
             return Tensor(y, Node(self, level, tuple(live), saved, static, y.shape, y.dtype))
         node = Node(self, level, tuple(live), saved, static, None, tuple((a.shape, a.dtype) for a in y))
@@ -228,8 +222,7 @@ class Op:
         """Return the maps of `count` arguments; a variadic op has one that serves them all."""
         if self.variadic:
             while len(self.maps) < count:
-                kind = self.variadic_map
-                m = type(kind)(kind.rule)  # type: ignore[union-attr, arg-type]
+                m = type(self.variadic_map)(self.variadic_map.rule)
                 m.bind(self, len(self.maps))
                 self.maps.append(m)
             return self.maps[:count]
@@ -252,7 +245,7 @@ def _wrap_all(y: Any) -> Any:
 class Unary(Op):
     """An op of one array. Its call is unrolled: the most frequent path of all."""
 
-    def __call__(self, x: Any, **static: Any) -> Any:  # type: ignore[override]
+    def __call__(self, x: Any, **static: Any) -> Any:
         if type(x) is not Tensor:
             return super().__call__(x, **static)
         if x._alias is not None:
@@ -277,7 +270,7 @@ class Unary(Op):
 class Binary(Op):
     """An elementwise op of two arguments, its call unrolled likewise."""
 
-    def __call__(self, x1: Any, x2: Any) -> Any:  # type: ignore[override]
+    def __call__(self, x1: Any, x2: Any) -> Any:
         node1 = node2 = None
         if type(x1) is Tensor:
             if x1._alias is not None:
@@ -327,9 +320,3 @@ class Binary(Op):
 
 
 _NO_KEYWORDS: dict[str, Any] = {}
-
-
-def _document(op: Op, doc: str) -> str:
-    """Return an op's docstring: what it computes, on what, and that it is differentiable."""
-    first = doc or f"The standard's ``{op.name}``."
-    return first

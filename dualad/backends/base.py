@@ -125,8 +125,10 @@ class Backend:
         return True
 
     def owns_memory(self, array: Array) -> bool:
-        """Whether the array owns writable memory, so that only those who hold `array` itself or
-        a view that holds it can see a change; dualad then writes into it if nobody does.
+        """Whether the array owns writable memory.
+
+        Only those who hold `array` itself, or a view that holds it, can then see a change, and
+        dualad writes into it if nobody does.
         """
         return False
 

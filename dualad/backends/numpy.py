@@ -75,7 +75,7 @@ class NumpyBackend(Backend):
 
     # array_api_compat's versions cost several times what these do on small arrays.
 
-    def sum(self, x: Any, *, axis: tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
+    def sum(self, x: Any, *, axis: tuple[int, ...] | None = None, keepdims: Any = False) -> Any:
         return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
     def astype(self, x: Any, dtype: Any) -> Any:

@@ -77,7 +77,9 @@ def _unbroadcast(xp: Any, a: Any, want: tuple[int, ...]) -> Any:
     extra = len(a.shape) - len(want)
     if extra > 0:
         a = xp.sum(a, axis=tuple(range(extra)), keepdims=False)
-    axes = tuple(i for i, (w, h) in enumerate(zip(want[-len(a.shape) :], a.shape, strict=False)) if w == 1 != h)
+    axes = tuple(
+        i for i, (w, h) in enumerate(zip(want[-len(a.shape) :], a.shape, strict=False)) if w == 1 != h
+    )
     return xp.sum(a, axis=axes, keepdims=True) if axes else a
 
 

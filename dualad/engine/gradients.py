@@ -63,7 +63,7 @@ def backward(
     retain = create_graph if retain_graph is None else retain_graph
     walk = Walk(retain, create_graph, wanted and _leading_to(roots, wanted))
 
-    def arrived(node: Node, g: Any) -> None:
+    def arrived(node: Any, g: Any) -> None:
         if wanted is None or node in wanted:
             _accumulate(node.box, g, create_graph)
 
@@ -137,7 +137,8 @@ def grad(
             out.append(None)
         else:
             raise GradientError(
-                f"grad: One of the differentiated Tensors (inputs[{i}]) appears to not have been used in the graph. "
+                f"grad: One of the differentiated Tensors (inputs[{i}]) appears to not have been "
+                "used in the graph. "
                 "Set allow_unused=True if this is the desired behavior, or materialize_grads=True for zeros."
             )
     return tuple(out)
@@ -173,7 +174,7 @@ def _node_of(x: Any, name: str) -> Node:
     x._refresh()
     if x._node is None:
         raise GradientError(f"{name}: One of the differentiated Tensors does not require grad")
-    return x._node  # type: ignore[no-any-return]
+    return x._node
 
 
 def _cotangents(name: str, roots: list[Any], given: Any) -> list[Tensor]:
@@ -187,11 +188,14 @@ def _cotangents(name: str, roots: list[Any], given: Any) -> list[Tensor]:
             raise TypeError(f"{name}: expected Tensors, got {type(root).__name__}")
         if not root.requires_grad:
             raise GradientError(
-                f"{name}: element 0 of tensors does not require grad and does not have a grad_fn: no recorded op leads "
+                f"{name}: element 0 of tensors does not require grad and does not have a "
+                "grad_fn: no recorded op leads "
                 "to it from a Tensor with requires_grad=True"
             )
         if root._node.level != GROUND:
-            raise GradientError(f"{name}: called inside a transform on what it differentiates; use dualad.grad there")
+            raise GradientError(
+                f"{name}: called inside a transform on what it differentiates; use dualad.grad there"
+            )
         out.append(_implicit(name, root) if g is None else _checked(name, root, g))
     return out
 
@@ -199,7 +203,8 @@ def _cotangents(name: str, roots: list[Any], given: Any) -> list[Tensor]:
 def _implicit(name: str, root: Tensor) -> Tensor:
     if root.size != 1:
         raise GradientError(
-            f"grad can be implicitly created only for scalar outputs: {name} of a Tensor of shape {root.shape} needs a "
+            f"grad can be implicitly created only for scalar outputs: {name} of a Tensor of "
+            f"shape {root.shape} needs a "
             "gradient of that shape"
         )
     if root.dtype.is_complex:
@@ -215,13 +220,15 @@ def _checked(name: str, root: Tensor, g: Any) -> Tensor:
     g = ops.asarray(g)
     if g.shape != root.shape:
         raise ShapeError(
-            f"{name}: Mismatch in shape: the gradient has a shape of {g.shape} and the output has a shape of {root.shape}"
+            f"{name}: Mismatch in shape: the gradient has a shape of {g.shape} and the output "
+            f"has a shape of {root.shape}"
         )
-    if g.dtype.is_complex and not root.dtype.is_complex or not g.dtype.is_differentiable:
+    if (g.dtype.is_complex and not root.dtype.is_complex) or not g.dtype.is_differentiable:
         raise DTypeError(f"{name}: the gradient is {g.dtype} and the output {root.dtype}; convert it first")
     if g.device != root.device:
         raise DeviceError(
-            f"{name}: the gradient is on {g.device} and the output on {root.device}; move it with .to({str(root.device)!r})"
+            f"{name}: the gradient is on {g.device} and the output on {root.device}; move it "
+            f"with .to({str(root.device)!r})"
         )
     return g if g.dtype is root.dtype else ops.astype(g, root.dtype)
 
@@ -298,5 +305,3 @@ class _Retain:
         g = g if g._node is not None else Tensor(g._raw)
         with _accumulating:
             self.box.grad = g if self.box.grad is None else self.box.grad + g
-
-

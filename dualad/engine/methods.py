@@ -19,7 +19,7 @@ _functions = vars(ops)
 
 def _unary(name: str) -> Callable[[Any], Tensor]:
     def method(self: Any) -> Tensor:
-        return _functions[name](self)  # type: ignore[no-any-return]
+        return _functions[name](self)
 
     method.__doc__ = f"`dualad.{name}` of this Tensor."
     return method
@@ -27,7 +27,7 @@ def _unary(name: str) -> Callable[[Any], Tensor]:
 
 def _unary_(name: str) -> Callable[[Any], Tensor]:
     def method(self: Any) -> Tensor:
-        return ops.update(self, _functions[name])  # type: ignore[no-any-return]
+        return ops.update(self, _functions[name])
 
     method.__doc__ = f"`dualad.{name}` of this Tensor, in place."
     return method
@@ -35,7 +35,7 @@ def _unary_(name: str) -> Callable[[Any], Tensor]:
 
 def _binary(name: str) -> Callable[[Any, Any], Tensor]:
     def method(self: Any, other: Any) -> Tensor:
-        return _functions[name](self, other)  # type: ignore[no-any-return]
+        return _functions[name](self, other)
 
     method.__doc__ = f"`dualad.{name}` of this Tensor and `other`."
     return method
@@ -43,46 +43,50 @@ def _binary(name: str) -> Callable[[Any, Any], Tensor]:
 
 def _binary_(name: str) -> Callable[[Any, Any], Tensor]:
     def method(self: Any, other: Any) -> Tensor:
-        return ops.update(self, _functions[name], other)  # type: ignore[no-any-return]
+        return ops.update(self, _functions[name], other)
 
     method.__doc__ = f"`dualad.{name}` of this Tensor and `other`, in place."
     return method
 
 
 class Conversions:
-    """The methods that are called as Python's types are; a class apart, for within one the names
-    of its methods hide the types."""
+    """The methods that are called as Python's types are.
+
+    They have a class apart, for within a class the names of its methods hide the types.
+    """
 
     __slots__ = ()
 
     def type(self, dtype: Any = None) -> Any:
-        """Return the name of the Tensor's type, or the Tensor as `dtype` or a type such as
-        ``dualad.cuda.FloatTensor``."""
+        """Return the name of the Tensor's type, or the Tensor as `dtype`.
+
+        The latter may be a data type, or a tensor type such as ``dualad.cuda.FloatTensor``.
+        """
         return ops.tensor_type(self, dtype)
 
     def float(self) -> Tensor:
         """Return the Tensor as float32."""
-        return ops.to(self, "float32")  # type: ignore[no-any-return]
+        return ops.to(self, "float32")
 
     def double(self) -> Tensor:
         """Return the Tensor as float64."""
-        return ops.to(self, "float64")  # type: ignore[no-any-return]
+        return ops.to(self, "float64")
 
     def half(self) -> Tensor:
         """Return the Tensor as float16."""
-        return ops.to(self, "float16")  # type: ignore[no-any-return]
+        return ops.to(self, "float16")
 
     def int(self) -> Tensor:
         """Return the Tensor as int32."""
-        return ops.to(self, "int32")  # type: ignore[no-any-return]
+        return ops.to(self, "int32")
 
     def long(self) -> Tensor:
         """Return the Tensor as int64."""
-        return ops.to(self, "int64")  # type: ignore[no-any-return]
+        return ops.to(self, "int64")
 
     def bool(self) -> Tensor:
         """Return the Tensor as bool."""
-        return ops.to(self, "bool")  # type: ignore[no-any-return]
+        return ops.to(self, "bool")
 
 
 class Methods(Conversions):
@@ -117,33 +121,33 @@ class Methods(Conversions):
 
     def add(self, other: Any, *, alpha: complex = 1) -> Tensor:
         """Return ``self + alpha * other``."""
-        return ops.add(self, other if alpha == 1 else alpha * other)  # type: ignore[no-any-return]
+        return ops.add(self, other if alpha == 1 else alpha * other)
 
     def sub(self, other: Any, *, alpha: complex = 1) -> Tensor:
         """Return ``self - alpha * other``."""
-        return ops.subtract(self, other if alpha == 1 else alpha * other)  # type: ignore[no-any-return]
+        return ops.subtract(self, other if alpha == 1 else alpha * other)
 
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
         """`dualad.clip` of this Tensor."""
-        return ops.clip(self, min, max)  # type: ignore[no-any-return]
+        return ops.clip(self, min, max)
 
     clamp = clip
 
     def round(self, decimals: int = 0) -> Tensor:
         """Return this Tensor rounded to the nearest number of so many decimals, halves to even."""
         if decimals:
-            return ops.round(self * 10**decimals) / 10**decimals  # type: ignore[no-any-return]
-        return ops.round(self)  # type: ignore[no-any-return]
+            return ops.round(self * 10**decimals) / 10**decimals
+        return ops.round(self)
 
     @property
     def real(self) -> Tensor:
         """The real part."""
-        return ops.real(self)  # type: ignore[no-any-return]
+        return ops.real(self)
 
     @property
     def imag(self) -> Tensor:
         """The imaginary part."""
-        return ops.imag(self)  # type: ignore[no-any-return]
+        return ops.imag(self)
 
     # -- in place ------------------------------------------------------------------------------
 
@@ -156,27 +160,27 @@ class Methods(Conversions):
 
     def add_(self, other: Any, *, alpha: complex = 1) -> Tensor:
         """Add ``alpha * other`` in place."""
-        return ops.update(self, ops.add, other if alpha == 1 else alpha * other)  # type: ignore[no-any-return]
+        return ops.update(self, ops.add, other if alpha == 1 else alpha * other)
 
     def sub_(self, other: Any, *, alpha: complex = 1) -> Tensor:
         """Subtract ``alpha * other`` in place."""
-        return ops.update(self, ops.subtract, other if alpha == 1 else alpha * other)  # type: ignore[no-any-return]
+        return ops.update(self, ops.subtract, other if alpha == 1 else alpha * other)
 
     def clip_(self, min: Any = None, max: Any = None) -> Tensor:
         """`dualad.clip` in place."""
-        return ops.update(self, ops.clip, min, max)  # type: ignore[no-any-return]
+        return ops.update(self, ops.clip, min, max)
 
     clamp_ = clip_
 
-    def copy_(self, source: Any) -> Tensor:
+    def copy_(self: Any, source: Any) -> Tensor:
         """Take over the elements of `source`, broadcast and converted to this dtype and device."""
         ops.write(self, ..., source)
-        return self  # type: ignore[no-any-return]
+        return self
 
-    def fill_(self, value: Any) -> Tensor:
+    def fill_(self: Any, value: Any) -> Tensor:
         """Set all elements to one number."""
         ops.write(self, ..., value)
-        return self  # type: ignore[no-any-return]
+        return self
 
     def zero_(self) -> Tensor:
         """Set all elements to 0."""
@@ -185,38 +189,67 @@ class Methods(Conversions):
     # -- reductions ----------------------------------------------------------------------------
 
     def sum(
-        self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, dim: Any = None, keepdim: bool = False
+        self,
+        axis: Any = None,
+        keepdims: bool = False,
+        *,
+        dtype: Any = None,
+        dim: Any = None,
+        keepdim: bool = False,
     ) -> Tensor:
         """`dualad.sum` of this Tensor."""
-        return ops.sum(self, axis=_one(axis, dim), dtype=dtype, keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+        return ops.sum(self, axis=_one(axis, dim), dtype=dtype, keepdims=keepdims or keepdim)
 
     def prod(
-        self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, dim: Any = None, keepdim: bool = False
+        self,
+        axis: Any = None,
+        keepdims: bool = False,
+        *,
+        dtype: Any = None,
+        dim: Any = None,
+        keepdim: bool = False,
     ) -> Tensor:
         """`dualad.prod` of this Tensor."""
-        return ops.prod(self, axis=_one(axis, dim), dtype=dtype, keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+        return ops.prod(self, axis=_one(axis, dim), dtype=dtype, keepdims=keepdims or keepdim)
 
-    def mean(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+    def mean(
+        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
+    ) -> Tensor:
         """`dualad.mean` of this Tensor."""
-        return ops.mean(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+        return ops.mean(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
 
-    def all(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+    def all(
+        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
+    ) -> Tensor:
         """`dualad.all` of this Tensor."""
-        return ops.all(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+        return ops.all(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
 
-    def any(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+    def any(
+        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
+    ) -> Tensor:
         """`dualad.any` of this Tensor."""
-        return ops.any(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+        return ops.any(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
 
-    def argmax(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+    def argmax(
+        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
+    ) -> Tensor:
         """`dualad.argmax` of this Tensor."""
-        return ops.argmax(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+        return ops.argmax(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
 
-    def argmin(self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+    def argmin(
+        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
+    ) -> Tensor:
         """`dualad.argmin` of this Tensor."""
-        return ops.argmin(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+        return ops.argmin(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
 
-    def max(self, *dim_or_other: Any, axis: Any = None, dim: Any = None, keepdims: bool = False, keepdim: bool = False) -> Any:
+    def max(
+        self,
+        *dim_or_other: Any,
+        axis: Any = None,
+        dim: Any = None,
+        keepdims: bool = False,
+        keepdim: bool = False,
+    ) -> Any:
         """The maximum: of all elements, or along an axis.
 
         ``x.max(axis=0)`` gives the maxima; PyTorch's ``x.max(0)`` and ``x.max(dim=0)`` the named
@@ -224,39 +257,58 @@ class Methods(Conversions):
         """
         return ops.extremum(self, "max", dim_or_other, axis, dim, keepdims or keepdim)
 
-    def min(self, *dim_or_other: Any, axis: Any = None, dim: Any = None, keepdims: bool = False, keepdim: bool = False) -> Any:
+    def min(
+        self,
+        *dim_or_other: Any,
+        axis: Any = None,
+        dim: Any = None,
+        keepdims: bool = False,
+        keepdim: bool = False,
+    ) -> Any:
         """The minimum: of all elements, or along an axis; see `max`."""
         return ops.extremum(self, "min", dim_or_other, axis, dim, keepdims or keepdim)
 
     def var(
-        self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None, keepdim: bool = False
+        self,
+        axis: Any = None,
+        *,
+        correction: float = 0.0,
+        keepdims: bool = False,
+        dim: Any = None,
+        keepdim: bool = False,
     ) -> Tensor:
         """`dualad.var` of this Tensor: of the population unless ``correction=1``, as in NumPy."""
-        return ops.var(self, axis=_one(axis, dim), correction=correction, keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+        return ops.var(self, axis=_one(axis, dim), correction=correction, keepdims=keepdims or keepdim)
 
     def std(
-        self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None, keepdim: bool = False
+        self,
+        axis: Any = None,
+        *,
+        correction: float = 0.0,
+        keepdims: bool = False,
+        dim: Any = None,
+        keepdim: bool = False,
     ) -> Tensor:
         """`dualad.std` of this Tensor: of the population unless ``correction=1``, as in NumPy."""
-        return ops.std(self, axis=_one(axis, dim), correction=correction, keepdims=keepdims or keepdim)  # type: ignore[no-any-return]
+        return ops.std(self, axis=_one(axis, dim), correction=correction, keepdims=keepdims or keepdim)
 
     def norm(self, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
         """The vector `p`-norm of all elements, or along the axes `dim`."""
-        return ops.vector_norm(self, axis=dim, keepdims=keepdim, ord=ops.norm_order(p))  # type: ignore[no-any-return]
+        return ops.vector_norm(self, axis=dim, keepdims=keepdim, ord=ops.norm_order(p))
 
     def sort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
         """`dualad.sort` of this Tensor, a new one."""
-        return ops.sort(self, axis=axis, descending=descending, stable=stable)  # type: ignore[no-any-return]
+        return ops.sort(self, axis=axis, descending=descending, stable=stable)
 
     def argsort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
         """`dualad.argsort` of this Tensor."""
-        return ops.argsort(self, axis=axis, descending=descending, stable=stable)  # type: ignore[no-any-return]
+        return ops.argsort(self, axis=axis, descending=descending, stable=stable)
 
     # -- shape ---------------------------------------------------------------------------------
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the elements in another shape, as several numbers or one tuple; one may be -1."""
-        return ops.reshape(self, ops.as_shape(shape))  # type: ignore[no-any-return]
+        return ops.reshape(self, ops.as_shape(shape))
 
     def view(self, *shape: Any) -> Tensor:
         """`reshape`; a dtype in place of the shape is refused, as elements are not reinterpreted."""
@@ -270,7 +322,7 @@ class Methods(Conversions):
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         """Return the elements with the axes from `start_dim` to `end_dim` joined into one."""
-        return ops.flatten(self, start_dim, end_dim)  # type: ignore[no-any-return]
+        return ops.flatten(self, start_dim, end_dim)
 
     def ravel(self) -> Tensor:
         """Return the elements as a vector."""
@@ -278,19 +330,19 @@ class Methods(Conversions):
 
     def squeeze(self, axis: Any = None, *, dim: Any = None) -> Tensor:
         """Leave out axes of length 1: all, or those named (where they are of length 1)."""
-        return ops.squeeze_where_possible(self, _one(axis, dim))  # type: ignore[no-any-return]
+        return ops.squeeze_where_possible(self, _one(axis, dim))
 
     def unsqueeze(self, dim: int) -> Tensor:
         """Put in an axis of length 1."""
-        return ops.expand_dims(self, axis=dim)  # type: ignore[no-any-return]
+        return ops.expand_dims(self, axis=dim)
 
     def permute(self, *axes: Any) -> Tensor:
         """Return the axes in another order."""
-        return ops.permute_dims(self, ops.as_shape(axes))  # type: ignore[no-any-return]
+        return ops.permute_dims(self, ops.as_shape(axes))
 
     def transpose(self, *axes: Any) -> Tensor:
         """Swap two axes, as in PyTorch; without arguments reverse them all, as in NumPy."""
-        return ops.transpose(self, *axes)  # type: ignore[no-any-return]
+        return ops.transpose(self, *axes)
 
     swapaxes = transpose
 
@@ -301,42 +353,42 @@ class Methods(Conversions):
     @property
     def T(self) -> Tensor:
         """The axes in reverse order."""
-        return ops.transpose(self)  # type: ignore[no-any-return]
+        return ops.transpose(self)
 
     @property
     def mT(self) -> Tensor:
         """The matrices in the last two axes, transposed."""
-        return ops.matrix_transpose(self)  # type: ignore[no-any-return]
+        return ops.matrix_transpose(self)
 
     def expand(self, *shape: Any) -> Tensor:
         """Broadcast to a shape; -1 keeps an axis as it is."""
-        return ops.expand(self, ops.as_shape(shape))  # type: ignore[no-any-return]
+        return ops.expand(self, ops.as_shape(shape))
 
     def repeat(self, *repeats: Any) -> Tensor:
         """Put copies side by side, so many along each axis (`dualad.tile`), as in PyTorch."""
-        return ops.tile(self, ops.as_shape(repeats))  # type: ignore[no-any-return]
+        return ops.tile(self, ops.as_shape(repeats))
 
     def flip(self, *axes: Any) -> Tensor:
         """Reverse the order of the elements along these axes."""
-        return ops.flip(self, axis=ops.as_shape(axes))  # type: ignore[no-any-return]
+        return ops.flip(self, axis=ops.as_shape(axes))
 
     def take(self, indices: Any, axis: int | None = None) -> Tensor:
         """`dualad.take` of this Tensor; without `axis` of its elements as a vector."""
-        return ops.take(self.ravel(), indices, axis=0) if axis is None else ops.take(self, indices, axis=axis)  # type: ignore[no-any-return]
+        return ops.take(self.ravel(), indices, axis=0) if axis is None else ops.take(self, indices, axis=axis)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
         """`dualad.unstack` of this Tensor."""
-        return ops.unstack(self, axis=dim)  # type: ignore[no-any-return]
+        return ops.unstack(self, axis=dim)
 
-    def dim(self) -> int:
+    def dim(self: Any) -> int:
         """Return the number of axes."""
-        return len(self).shape  # type: ignore[no-any-return]
+        return len(self.shape)
 
     ndimension = dim
 
-    def numel(self) -> int:
+    def numel(self: Any) -> int:
         """Return the number of elements."""
-        return int(self).size  # type: ignore[no-any-return]
+        return int(self.size)
 
     nelement = numel
 
@@ -344,7 +396,7 @@ class Methods(Conversions):
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Tensor:
         """`dualad.astype` of this Tensor."""
-        return ops.astype(self, dtype, copy=copy)  # type: ignore[no-any-return]
+        return ops.astype(self, dtype, copy=copy)
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """Return the Tensor on another device, in another dtype, or as `other` is.
@@ -352,39 +404,39 @@ class Methods(Conversions):
         ``x.to(dtype)``, ``x.to(device, dtype)``, ``x.to(other)``; ``copy=True`` copies in any
         case. Differentiable.
         """
-        return ops.to(self, *args, **kwargs)  # type: ignore[no-any-return]
+        return ops.to(self, *args, **kwargs)
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
         """Return the Tensor on another device. Differentiable."""
-        return ops.to(self, device)  # type: ignore[no-any-return]
+        return ops.to(self, device)
 
     def cpu(self) -> Tensor:
         """Return the Tensor on the CPU."""
-        return ops.to(self, "cpu")  # type: ignore[no-any-return]
+        return ops.to(self, "cpu")
 
     def cuda(self, device: Any = None) -> Tensor:
         """Return the Tensor on a CUDA device, the first if none is named."""
-        return ops.to_cuda(self, device)  # type: ignore[no-any-return]
+        return ops.to_cuda(self, device)
 
     def clone(self) -> Tensor:
         """Return a copy that stays in the graph."""
-        return ops.clone(self)  # type: ignore[no-any-return]
+        return ops.clone(self)
 
     copy = clone
 
-    def contiguous(self) -> Tensor:
+    def contiguous(self: Any) -> Tensor:
         """Return the Tensor itself: where its elements lie is the backend's business."""
-        return self  # type: ignore[no-any-return]
+        return self
 
     # -- derivatives ---------------------------------------------------------------------------
 
     def detach(self) -> Tensor:
         """Return a Tensor that shares this one's elements and none of its history."""
-        return ops.detach(self)  # type: ignore[no-any-return]
+        return ops.detach(self)
 
     def detach_(self) -> Tensor:
         """Forget this Tensor's history, making it a leaf that requires no grad; return it."""
-        return ops.forget_history(self)  # type: ignore[no-any-return]
+        return ops.forget_history(self)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set whether ops on this Tensor are recorded from now on; return the Tensor.
@@ -396,10 +448,14 @@ class Methods(Conversions):
         GradientError
             If it is the result of an op and is to be made constant: use `detach`.
         """
-        return ops.require_grad(self, requires_grad)  # type: ignore[no-any-return]
+        return ops.require_grad(self, requires_grad)
 
     def backward(
-        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
     ) -> None:
         """Accumulate the derivatives of this Tensor in the ``.grad`` of the leaves it came from.
 

@@ -110,7 +110,7 @@ class no_grad(_Mode):
         self = super().__new__(cls)
         if function is None:
             return self
-        self.__init__()  # `@no_grad` without parentheses
+        _Mode.__init__(self, False)  # `@no_grad` without parentheses
         return self(function)
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class enable_grad(_Mode):
         self = super().__new__(cls)
         if function is None:
             return self
-        self.__init__()
+        _Mode.__init__(self, True)
         return self(function)
 
     def __init__(self) -> None:

@@ -108,8 +108,11 @@ def _edge(parent: Node | None) -> tuple[Node | None, int]:
 
 
 class GradBox:
-    """Where a Tensor's ``.grad`` is kept: shared by its handle and its node, so that neither has
-    to hold the other and no reference cycle arises."""
+    """Where a Tensor's ``.grad`` is kept.
+
+    Its handle and its node share it, so that neither has to hold the other and no reference cycle
+    arises.
+    """
 
     __slots__ = ("grad",)
 

@@ -39,6 +39,7 @@ class Functions(dict[type, Any]):
         backend = BY_TYPE[kind]
         if backend is None:
             return None
+        function: Any
         if self.compute is not None:
             function = partial(self.compute, SPACES[kind])
         else:
@@ -95,8 +96,10 @@ def check_operands(name: str, values: Any) -> Any:
 
 
 def explain(error: Exception, name: str, values: Any) -> Exception:
-    """Return the error to raise where a backend raised `error` in an op: ours if its cause is
-    known, else the backend's own."""
+    """Return the error to raise where a backend raised `error` in an op.
+
+    It is ours if the cause is known, else the backend's own.
+    """
     arrays = [v for v in values if BY_TYPE[type(v)] is not None]
     devices = {str(BY_TYPE[type(a)].device_of(a)) for a in arrays}  # type: ignore[union-attr]
     if len(devices) > 1:
@@ -120,6 +123,7 @@ def _mixed(name: str, values: Any) -> str:
     devices = [str(BY_TYPE[type(a)].device_of(a)) for a in arrays]  # type: ignore[union-attr]
     first = devices[0]
     return (
-        f"{name}: expected all Tensors to be on the same device, but found {' and '.join(dict.fromkeys(devices))}; "
+        f"{name}: expected all Tensors to be on the same device, but found "
+        f"{' and '.join(dict.fromkeys(devices))}; "
         f"move them first, with .to({first!r}) say"
     )

@@ -23,7 +23,7 @@ _functions = vars(ops)  # a dictionary look-up is as quick as an attribute's
 def _binary(name: str) -> Operator:
     def operator(self: Any, other: Any) -> Tensor:
         try:
-            return _functions[name](self, other)  # type: ignore[no-any-return]
+            return _functions[name](self, other)
         except UnknownOperandError:
             return NotImplemented
 
@@ -33,7 +33,7 @@ def _binary(name: str) -> Operator:
 def _reflected(name: str) -> Operator:
     def operator(self: Any, other: Any) -> Tensor:
         try:
-            return _functions[name](other, self)  # type: ignore[no-any-return]
+            return _functions[name](other, self)
         except UnknownOperandError:
             return NotImplemented
 
@@ -43,7 +43,7 @@ def _reflected(name: str) -> Operator:
 def _in_place(name: str) -> Operator:
     def operator(self: Any, other: Any) -> Tensor:
         try:
-            return ops.update(self, _functions[name], other)  # type: ignore[no-any-return]
+            return ops.update(self, _functions[name], other)
         except UnknownOperandError:
             return NotImplemented
 
@@ -92,19 +92,19 @@ class Operators:
     __hash__ = object.__hash__
 
     def __neg__(self) -> Tensor:
-        return ops.negative(self)  # type: ignore[no-any-return]
+        return ops.negative(self)
 
     def __pos__(self) -> Tensor:
-        return ops.positive(self)  # type: ignore[no-any-return]
+        return ops.positive(self)
 
     def __abs__(self) -> Tensor:
-        return ops.abs(self)  # type: ignore[no-any-return]
+        return ops.abs(self)
 
     def __invert__(self) -> Tensor:
-        return ops.bitwise_invert(self)  # type: ignore[no-any-return]
+        return ops.bitwise_invert(self)
 
     def __getitem__(self, key: Any) -> Tensor:
-        return ops.read(self, key)  # type: ignore[no-any-return]
+        return ops.read(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         ops.write(self, key, value)

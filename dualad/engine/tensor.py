@@ -87,7 +87,7 @@ class Tensor(Operators, Methods):
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
-        return self._value.shape  # type: ignore[no-any-return]
+        return self._value.shape
 
     @property
     def dtype(self) -> DType:
@@ -145,7 +145,7 @@ class Tensor(Operators, Methods):
         node = self._node
         if node is None or type(node) in (Leaf, Dual):
             return None
-        return node.parents[0] if type(node) is Output else node  # type: ignore[no-any-return]
+        return node.parents[0] if type(node) is Output else node
 
     @property
     def grad(self) -> Tensor | None:
@@ -235,8 +235,9 @@ class Tensor(Operators, Methods):
 
     def __bool__(self) -> bool:
         if self.size != 1:
-                raise ShapeError(
-                f"the truth value of a Tensor with {int(self.size)} elements is ambiguous; use .any() or .all()"
+            raise ShapeError(
+                f"the truth value of a Tensor with {int(self.size)} elements is ambiguous; use "
+                ".any() or .all()"
             )
         return bool(self.item())
 
@@ -313,8 +314,10 @@ class Tensor(Operators, Methods):
 
 
 class _Size(int):
-    """A number of elements that, called, gives the shape: `x.size` is the standard's, `x.size()`
-    is PyTorch's."""
+    """A number of elements that, called, gives the shape.
+
+    ``x.size`` is the standard's, ``x.size()`` is PyTorch's.
+    """
 
     _shape: tuple[int, ...]
 
@@ -345,7 +348,7 @@ def wrap(value: Any) -> Tensor:
 
 
 def _unpickle(array: Any, device: str, requires_grad: bool) -> Tensor:
-    return ops.asarray(array, device=device).requires_grad_(requires_grad)  # type: ignore[no-any-return]
+    return ops.asarray(array, device=device).requires_grad_(requires_grad)
 
 
 def _check_grad(x: Tensor, grad: Any) -> None:

@@ -162,17 +162,18 @@ class Walk:
 def _materialize(node: Node, g: list[Any]) -> list[Any]:
     """Fill in zeros for the outputs no cotangent reached; `dtype` lists what each output is."""
     some = next(a for a in g if a is not None)
-    return [zeros(*of, beside=some) if a is None else a for a, of in zip(g, node.dtype, strict=True)]
+    missing = (zeros(shape, dtype, beside=some) for shape, dtype in node.dtype)
+    return [b if a is None else a for a, b in zip(g, missing, strict=True)]
 
 
 def _as_tensors(node: Node, saved: Any) -> list[Any]:
     """Return what a node saved as the Tensors it came from: arguments and result with history."""
-    out = []
+    out: list[Any] = []
     for rule, reads in zip(node.op.maps, saved, strict=False):
         if reads is None:
             out.append(None)
             continue
-        values = []
+        values: list[Any] = []
         for place, value in zip(rule.reads, reads, strict=True):
             if place >= 0:
                 origin = node.parents[place]

@@ -9,9 +9,20 @@ from __future__ import annotations
 from ..engine import gradients, views
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
-from ..op import Op
-from . import creation, elementwise, indexing, linalg, manipulation, moving, numpy_functions, reductions, searching
+from ..op import REGISTRY, Op
+from . import (
+    creation,
+    elementwise,
+    indexing,
+    linalg,
+    manipulation,
+    moving,
+    numpy_functions,
+    reductions,
+    searching,
+)
 from .common import as_shape
+from .descriptions import DESCRIPTIONS, describe
 
 for _room in (elementwise, creation, indexing, manipulation, searching, reductions):
     for _name, _function in vars(_room).items():
@@ -19,13 +30,24 @@ for _room in (elementwise, creation, indexing, manipulation, searching, reductio
         if _own and not _name.startswith("_"):
             setattr(ops, _name, _function)
 
+for _name in DESCRIPTIONS:
+    REGISTRY[_name].__doc__ = describe(_name, REGISTRY[_name].arguments)
+
 ops.linalg = linalg
 ops.matmul, ops.dot = linalg.matmul, linalg.dot
-ops.matrix_transpose, ops.vector_norm, ops.norm_order = manipulation.matrix_transpose, linalg.vector_norm, linalg.norm_order
+ops.matrix_transpose, ops.vector_norm, ops.norm_order = (
+    manipulation.matrix_transpose,
+    linalg.vector_norm,
+    linalg.norm_order,
+)
 ops.to, ops.to_cuda, ops.tensor_type = moving.to, moving.to_cuda, moving.tensor_type
 ops.copy, ops.as_shape = manipulation.clone, as_shape
 ops.detach, ops.require_grad, ops.forget_history = views.detach, views.require_grad, views.forget_history
-ops.backward, ops.register_hook, ops.retain_grad = gradients.backward, gradients.register_hook, gradients.retain_grad
+ops.backward, ops.register_hook, ops.retain_grad = (
+    gradients.backward,
+    gradients.register_hook,
+    gradients.retain_grad,
+)
 
 Tensor.__array_ufunc__ = numpy_functions._array_ufunc  # type: ignore[attr-defined]
 Tensor.__array_function__ = numpy_functions._array_function  # type: ignore[attr-defined]

@@ -51,7 +51,13 @@ def native(backend: Backend, dtype: DType) -> Any:
 
 
 def asarray(
-    obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any,
+    /,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return a Tensor of numbers, nested sequences, arrays of any backend, or Tensors.
 
@@ -164,10 +170,10 @@ def _from_data(obj: Any, dtype: Any, device: Any, copy: bool | None) -> Tensor:
     if backend is not None and (backend.name != "numpy" or isinstance(obj, (np.ndarray, np.generic))):
         x = Tensor(_own(obj, backend, copy))
         DTYPES[x._value.dtype]  # refuses object arrays and strings here and not later
-        return ops.to(x, device=device, dtype=wanted)  # type: ignore[no-any-return]
+        return ops.to(x, device=device, dtype=wanted)
     if isinstance(obj, (list, tuple)) and _has_tensors(obj):
         x = ops.stack([asarray(item) for item in obj])
-        return ops.to(x, device=device, dtype=wanted)  # type: ignore[no-any-return]
+        return ops.to(x, device=device, dtype=wanted)
     if copy is False:
         raise ValueError(f"asarray: copy=False, but data of type {type(obj).__name__} must be copied")
     return _upload(_to_numpy(obj), wanted or _inferred(obj), device)
@@ -186,7 +192,11 @@ def _has_tensors(obj: Any) -> bool:
     if type(obj) is Tensor:
         return True
     # The first items decide for sequences of plain numbers, which may be long.
-    if not isinstance(obj, (list, tuple)) or not obj or type(obj[0]) in PYTHON_SCALARS is type(obj[-1]):
+    if (
+        not isinstance(obj, (list, tuple))
+        or not obj
+        or (type(obj[0]) in PYTHON_SCALARS and type(obj[-1]) in PYTHON_SCALARS)
+    ):
         return False
     return any(_has_tensors(item) for item in obj)
 
@@ -198,7 +208,8 @@ def _to_numpy(obj: Any) -> np.ndarray:
         raise ShapeError(f"asarray: nested sequences must have equal lengths: {error}") from error
     if array.dtype.kind not in "biufc":
         raise DTypeError(
-            f"asarray: expected numbers or arrays of numbers, got {type(obj).__name__} (read as {array.dtype})"
+            f"asarray: expected numbers or arrays of numbers, got {type(obj).__name__} (read as "
+            f"{array.dtype})"
         )
     return array
 
@@ -230,7 +241,9 @@ def _upload(array: np.ndarray, dtype: DType | None, device: Any) -> Tensor:
 # -- filled with a number ----------------------------------------------------------------------
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None) -> Tensor:
+def zeros(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None
+) -> Tensor:
     """Return zeros.
 
     Parameters
@@ -254,7 +267,9 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return _filled("zeros", size if shape is None else shape, dtype, device, requires_grad)
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None) -> Tensor:
+def ones(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None
+) -> Tensor:
     """Return ones; the parameters are those of `zeros`.
 
     Examples
@@ -266,7 +281,9 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
     return _filled("ones", size if shape is None else shape, dtype, device, requires_grad)
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None) -> Tensor:
+def empty(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None
+) -> Tensor:
     """Return a Tensor whose elements are not set; the parameters are those of `zeros`.
 
     Examples
@@ -278,7 +295,9 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return _filled("empty", size if shape is None else shape, dtype, device, requires_grad)
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full(
+    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return a Tensor all of whose elements are one number.
 
     Parameters
@@ -309,7 +328,9 @@ def _filled(name: str, size: Any, dtype: Any, device: Any, requires_grad: bool) 
     return _made(name, (shape,), dtype, device, requires_grad)
 
 
-def _made(name: str, args: tuple[Any, ...], dtype: Any, device: Any, requires_grad: bool, **kw: Any) -> Tensor:
+def _made(
+    name: str, args: tuple[Any, ...], dtype: Any, device: Any, requires_grad: bool, **kw: Any
+) -> Tensor:
     """Call a creation function of the backend that owns the device."""
     backend, device = place(device)
     kind = native(backend, get_default_dtype() if dtype is None else as_dtype(dtype))
@@ -353,7 +374,9 @@ def empty_like(x: Any, *, dtype: Any = None, device: Any = None, requires_grad: 
     return empty(asarray(x).shape, **_as_in(x, dtype, device), requires_grad=requires_grad)
 
 
-def full_like(x: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full_like(
+    x: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return a Tensor of the shape, dtype and device of x, all of whose elements are one number.
 
     Examples

@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 from ..backends.registry import DTYPES
-from ..engine import shapes
 from ..engine.fit import astype
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
@@ -22,7 +21,7 @@ from .common import array_dtype, boolean, real_result
 
 
 def times_inverse(xp: Any, a: Any, x: Any) -> Any:
-    """a / x, and 0 where x is 0: the convention for norms and signs at 0."""
+    """A / x, and 0 where x is 0: the convention for norms and signs at 0."""
     zero = x == 0
     return xp.where(zero, 0, a / xp.where(zero, 1, x))
 
@@ -38,7 +37,7 @@ def _pow_base(xp: Any, x1: Any, x2: Any) -> Any:
 
 
 def _pow_exponent(xp: Any, x1: Any, y: Any) -> Any:
-    """y * log(x1), and 0 where x1 is 0: 0 ** x2 is constant for x2 > 0."""
+    """Y * log(x1), and 0 where x1 is 0: 0 ** x2 is constant for x2 > 0."""
     if type(x1) in PYTHON_SCALARS:
         if x1 == 0:
             return 0
@@ -242,7 +241,7 @@ def conj(x: Any) -> Tensor:
     --------
     >>> import dualad
     >>> dualad.conj(dualad.tensor([1 + 2j]))
-    tensor([1.-2.j])
+    tensor([1.-2.j], dtype=dualad.complex64)
     """
     return conj_of_complex(x) if array_dtype(x).is_complex else positive(x)
 

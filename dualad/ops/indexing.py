@@ -98,7 +98,8 @@ def _unwrap(k: Any) -> Any:
         )
     if BY_TYPE[type(raw)] is None and not hasattr(raw, "__index__"):
         raise IndexError(
-            f"indices must be integers, slices, `...`, `None`, or integer or boolean arrays, got {type(k).__name__}"
+            "indices must be integers, slices, `...`, `None`, or integer or boolean arrays, got "
+            f"{type(k).__name__}"
         )
     return raw
 
@@ -123,10 +124,10 @@ class Index:
         self.key = key
 
     def see(self, base: Tensor) -> Tensor:
-        return getitem(base, key=self.key)  # type: ignore[no-any-return]
+        return getitem(base, key=self.key)
 
     def write(self, base: Tensor, view: Tensor) -> Tensor:
-        return setitem(view, base, key=self.key)  # type: ignore[no-any-return]
+        return setitem(view, base, key=self.key)
 
     def is_at(self, key: Any) -> bool:
         """Whether this is the step to ``x[key]``."""
@@ -166,7 +167,8 @@ def update(x: Tensor, function: Any, *others: Any) -> Tensor:
     new = function(x, *others)
     if new.shape != x.shape:
         raise ShapeError(
-            f"{function.__name__}, in place: output with shape {x.shape} doesn't match the broadcast shape {new.shape}"
+            f"{function.__name__}, in place: output with shape {x.shape} doesn't match the "
+            f"broadcast shape {new.shape}"
         )
     assign(x, _cast(new, x, f"{function.__name__}, in place"))
     return x
@@ -200,8 +202,10 @@ def _cast(value: Tensor, x: Tensor, name: str) -> Tensor:
     if value.dtype.is_complex and not x.dtype.is_complex:
         raise DTypeError(f"{name}: {value.dtype} cannot be written into {x.dtype}; take its real part first")
     if value.dtype.is_floating_point and not x.dtype.is_differentiable and name != "x[...] = value":
-        raise DTypeError(f"{name}: result type {value.dtype} can't be cast to the desired output type {x.dtype}")
-    return ops.astype(value, x.dtype)  # type: ignore[no-any-return]
+        raise DTypeError(
+            f"{name}: result type {value.dtype} can't be cast to the desired output type {x.dtype}"
+        )
+    return ops.astype(value, x.dtype)
 
 
 def _write_in_place(x: Tensor, value: Any, key: Any) -> bool:
@@ -266,7 +270,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
     if axis is None and x.ndim != 1:
         raise ShapeError(f"take: axis must be given for an array of {x.ndim} dimensions")
     i = one_axis("take", 0 if axis is None else axis, x.ndim)
-    return getitem(x, key=(*[slice(None)] * i, unwrap_key(indices)))  # type: ignore[no-any-return]
+    return getitem(x, key=(*[slice(None)] * i, unwrap_key(indices)))
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
@@ -291,7 +295,9 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
     """
     x, indices = asarray(x), asarray(indices)
     if x.ndim != indices.ndim:
-        raise ShapeError(f"take_along_axis: x has {x.ndim} dimensions and indices {indices.ndim}; they must agree")
+        raise ShapeError(
+            f"take_along_axis: x has {x.ndim} dimensions and indices {indices.ndim}; they must agree"
+        )
     axis = one_axis("take_along_axis", axis, x.ndim)
     raw = indices._raw
     backend, device = place(x.device)
@@ -303,4 +309,4 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
         else:
             lengths = [n if j == i else 1 for j in range(x.ndim)]
             key.append(xp.reshape(xp.arange(n, device=backend.native_device(device)), tuple(lengths)))
-    return getitem(x, key=tuple(key))  # type: ignore[no-any-return]
+    return getitem(x, key=tuple(key))

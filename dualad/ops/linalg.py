@@ -78,10 +78,12 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     """
     a, b = shapes.shape_of(x1), shapes.shape_of(x2)
     if a and b and a[-1] != b[-2:][0]:
-        raise ShapeError(f"matmul: shapes {a} and {b} do not fit: the inner lengths {a[-1]} and {b[-2:][0]} differ")
+        raise ShapeError(
+            f"matmul: shapes {a} and {b} do not fit: the inner lengths {a[-1]} and {b[-2:][0]} differ"
+        )
     if (hasattr(x1, "shape") and not a) or (hasattr(x2, "shape") and not b):
         raise ShapeError(f"matmul: both factors need at least one axis, got shapes {a} and {b}; use `*`")
-    return _matmul(x1, x2)  # type: ignore[no-any-return]
+    return _matmul(x1, x2)
 
 
 def dot(x1: Any, x2: Any, /) -> Tensor:
@@ -95,7 +97,7 @@ def dot(x1: Any, x2: Any, /) -> Tensor:
     """
     x1, x2 = asarray(x1), asarray(x2)
     if not x1.ndim or not x2.ndim:
-        return multiply(x1, x2)  # type: ignore[no-any-return]
+        return multiply(x1, x2)
     if x2.ndim <= 2:
         return matmul(x1, x2)
     return tensordot(x1, x2, axes=((x1.ndim - 1,), (x2.ndim - 2,)))

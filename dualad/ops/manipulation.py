@@ -92,10 +92,10 @@ class Inverse:
         self.forth, self.back = forth, back
 
     def see(self, base: Tensor) -> Tensor:
-        return self.forth(base)  # type: ignore[no-any-return]
+        return self.forth(base)
 
     def write(self, base: Tensor, view: Tensor) -> Tensor:
-        return self.back(view, base)  # type: ignore[no-any-return]
+        return self.back(view, base)
 
 
 # -- shape -------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def reshape(x: Any, shape: Any, *, copy: bool | None = None) -> Tensor:
     if backend is None or not backend.is_view(raw, base):
         if copy is False:
             raise ValueError(f"reshape: copy=False, but {x.shape} to {wanted} needs a copy here")
-        return y  # type: ignore[no-any-return]
+        return y
     step = Inverse(lambda b: _reshape(b, shape=wanted), lambda v, b: _reshape(v, shape=b.shape))
     return link(y, x, step)
 
@@ -267,7 +267,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Tensor:
         fits = False
     if not fits:
         raise ShapeError(f"broadcast_to: an array of shape {x.shape} cannot be broadcast to {shape}")
-    return _broadcast_to(x, shape=shape)  # type: ignore[no-any-return]
+    return _broadcast_to(x, shape=shape)
 
 
 def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -330,7 +330,7 @@ def flip(x: Any, /, *, axis: Any = None) -> Tensor:
     tensor([3, 2, 1])
     """
     x = asarray(x)
-    return _flip(x, axis=all_axes("flip", axis, x.ndim))  # type: ignore[no-any-return]
+    return _flip(x, axis=all_axes("flip", axis, x.ndim))
 
 
 def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Tensor:
@@ -347,7 +347,7 @@ def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Tensor:
         return reshape(roll(reshape(x, (-1,)), shift, axis=0), x.shape)
     axes = tuple(one_axis("roll", a, x.ndim) for a in as_shape(axis))
     shifts = as_shape(shift) if isinstance(shift, (tuple, list)) else (int(shift),) * len(axes)
-    return _roll(x, shift=shifts, axis=axes)  # type: ignore[no-any-return]
+    return _roll(x, shift=shifts, axis=axes)
 
 
 def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
@@ -421,9 +421,11 @@ def concat(arrays: Any, /, *, axis: int | None = 0) -> Tensor:
     others = {(*t.shape[:axis], *t.shape[axis + 1 :]) for t in tensors}
     if len(others) > 1 or len({t.ndim for t in tensors}) > 1 or not tensors[0].ndim:
         listed = " and ".join(str(t.shape) for t in tensors)
-        raise ShapeError(f"concat: shapes {listed} must agree in all axes but axis {axis}, of which there must be one")
+        raise ShapeError(
+            f"concat: shapes {listed} must agree in all axes but axis {axis}, of which there must be one"
+        )
     starts = tuple(accumulate((t.shape[axis] for t in tensors), initial=0))
-    return _concat(*tensors, axis=axis, starts=starts)  # type: ignore[no-any-return]
+    return _concat(*tensors, axis=axis, starts=starts)
 
 
 def stack(arrays: Any, /, *, axis: int = 0) -> Tensor:
@@ -445,7 +447,7 @@ def stack(arrays: Any, /, *, axis: int = 0) -> Tensor:
     if len({t.shape for t in tensors}) != 1:
         listed = " and ".join(str(t.shape) for t in tensors) or "none"
         raise ShapeError(f"stack: expects arrays of one shape, got {listed}")
-    return _stack(*tensors, axis=one_axis("stack", axis, tensors[0].ndim + 1))  # type: ignore[no-any-return]
+    return _stack(*tensors, axis=one_axis("stack", axis, tensors[0].ndim + 1))
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
@@ -494,10 +496,12 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Tensor:
     if x.dtype is wanted:
         return clone(x) if copy else x
     if x.dtype.is_complex and not wanted.is_complex:
-        raise DTypeError(f"astype: {x.dtype} cannot be converted to {wanted}; take dualad.real or dualad.abs of it")
+        raise DTypeError(
+            f"astype: {x.dtype} cannot be converted to {wanted}; take dualad.real or dualad.abs of it"
+        )
     if not wanted.is_differentiable:
         x = detach(x)
-    return _astype(x, dtype=wanted)  # type: ignore[no-any-return]
+    return _astype(x, dtype=wanted)
 
 
 def clone(x: Tensor) -> Tensor:
@@ -509,7 +513,7 @@ def clone(x: Tensor) -> Tensor:
     >>> dualad.clone(dualad.ones(2))
     tensor([1., 1.])
     """
-    return _clone(asarray(x))  # type: ignore[no-any-return]
+    return _clone(asarray(x))
 
 
 def tril(x: Any, /, *, k: int = 0) -> Tensor:
@@ -522,7 +526,7 @@ def tril(x: Any, /, *, k: int = 0) -> Tensor:
     tensor([[1., 0.],
             [1., 1.]])
     """
-    return _tril(asarray(x), k=k)  # type: ignore[no-any-return]
+    return _tril(asarray(x), k=k)
 
 
 def triu(x: Any, /, *, k: int = 0) -> Tensor:
@@ -535,6 +539,4 @@ def triu(x: Any, /, *, k: int = 0) -> Tensor:
     tensor([[1., 1.],
             [0., 1.]])
     """
-    return _triu(asarray(x), k=k)  # type: ignore[no-any-return]
-
-
+    return _triu(asarray(x), k=k)

@@ -43,7 +43,9 @@ _to_device = Unary(
 )
 
 
-def to(x: Any, *args: Any, device: Any = None, dtype: Any = None, copy: bool = False, non_blocking: bool = False) -> Tensor:
+def to(
+    x: Any, *args: Any, device: Any = None, dtype: Any = None, copy: bool = False, non_blocking: bool = False
+) -> Tensor:
     """Return x on another device, in another dtype, or both, or as another Tensor is.
 
     Differentiable: gradients come back to the device and in the dtype of x. ``non_blocking`` is

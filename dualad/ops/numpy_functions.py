@@ -59,7 +59,9 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
         return _call(f"np.{name}.reduce", _REDUCTIONS[name], inputs[0], axis=axis, **kwargs)
     function = _UFUNCS.get(name) or getattr(elementwise, _OTHER_NAMES.get(name, name), None)
     if method != "__call__" or function is None:
-        raise NumPyFunctionError(f"np.{name}{'' if method == '__call__' else '.' + method}: not available on Tensors")
+        raise NumPyFunctionError(
+            f"np.{name}{'' if method == '__call__' else '.' + method}: not available on Tensors"
+        )
     out = kwargs.pop("out", None)
     if out is not None:  # an array's `a += tensor` asks for this too
         raise NumPyFunctionError(
@@ -76,7 +78,9 @@ def _call(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) ->
         if value not in (None, True, np._NoValue, "same_kind", "K", "C"):
             raise NumPyFunctionError(f"{name}: the argument {unsupported}= is not available on Tensors")
     kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not np._NoValue}
-    return function(*(a if type(a) is Tensor or type(a) in PYTHON_SCALARS else _operand(a) for a in args), **kwargs)
+    return function(
+        *(a if type(a) is Tensor or type(a) in PYTHON_SCALARS else _operand(a) for a in args), **kwargs
+    )
 
 
 def _operand(a: Any) -> Any:
@@ -87,8 +91,12 @@ def _operand(a: Any) -> Any:
 
 
 def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any) -> Any:
-        return _call(function.__name__, function, a, axis=axis, dtype=dtype, out=out, keepdims=bool(keepdims), **kw)
+    def call(
+        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any
+    ) -> Any:
+        return _call(
+            function.__name__, function, a, axis=axis, dtype=dtype, out=out, keepdims=bool(keepdims), **kw
+        )
 
     return call
 
@@ -102,11 +110,19 @@ def _extremum(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _spread(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(
-        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: Any = False, **kw: Any
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: float = 0,
+        keepdims: Any = False,
+        **kw: Any,
     ) -> Any:
         correction = kw.pop("correction", ddof)
         kw = {"out": out, **kw}
-        return _call(function.__name__, function, a, axis=axis, correction=correction, keepdims=keepdims is True, **kw)
+        return _call(
+            function.__name__, function, a, axis=axis, correction=correction, keepdims=keepdims is True, **kw
+        )
 
     return call
 
@@ -206,5 +222,6 @@ def _array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any)
         plain = (a.detach().numpy() if type(a) is Tensor else a for a in args)
         return func(*plain, **kwargs)
     raise NumPyFunctionError(
-        f"np.{func.__name__}: not available on Tensors; use x.detach().numpy() if its derivative is not wanted"
+        f"np.{func.__name__}: not available on Tensors; use x.detach().numpy() if its derivative "
+        "is not wanted"
     )

@@ -159,7 +159,11 @@ def prod(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False)
     if x._node is None:
         return _prod(x, axis=axes, keepdims=keepdims)
     rest = tuple(i for i in range(x.ndim) if i not in axes)
-    y = manip.reshape(manip.permute_dims(x, (*rest, *axes)), (*(x.shape[i] for i in rest), -1)) if x.size else None
+    y = (
+        manip.reshape(manip.permute_dims(x, (*rest, *axes)), (*(x.shape[i] for i in rest), -1))
+        if x.size
+        else None
+    )
     if y is None:
         return _prod(x.detach(), axis=axes, keepdims=keepdims)  # an empty product does not move
     while (n := y.shape[-1]) > 1:

@@ -29,7 +29,7 @@ _argmax = Unary("argmax(x)", shape=reduced, dtype=integer)
 _argmin = Unary("argmin(x)", shape=reduced, dtype=integer)
 _argsort = Unary("argsort(x)", shape=same, dtype=integer)
 _sort = Unary("sort(x)", shape=same)
-_nonzero = Unary("nonzero(x)", shape=_shape_of_nonzero, dtype=boolean)
+_nonzero = Op("nonzero(x)", shape=_shape_of_nonzero, dtype=boolean)
 
 
 def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Any:
@@ -85,7 +85,7 @@ def _arg(name: str, op: Any, x: Any, axis: int | None, keepdims: bool) -> Tensor
     axis = None if axis is None else one_axis(name, axis, x.ndim)
     if (int(x.size) if axis is None else x.shape[axis]) == 0:
         raise ShapeError(f"{name}: no element to choose from: shape {x.shape}, axis {axis}")
-    return op(x, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+    return op(x, axis=axis, keepdims=keepdims)
 
 
 def nonzero(x: Any, /) -> tuple[Tensor, ...]:
@@ -100,7 +100,7 @@ def nonzero(x: Any, /) -> tuple[Tensor, ...]:
     x = asarray(x)
     if not x.ndim:
         raise ShapeError("nonzero: a 0-d array has no axes; make it 1-d with .reshape(1)")
-    return _nonzero(x)  # type: ignore[no-any-return]
+    return _nonzero(x)
 
 
 def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
@@ -113,7 +113,7 @@ def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool
     tensor([1, 2, 0])
     """
     x = asarray(x)
-    return _argsort(x, axis=one_axis("argsort", axis, x.ndim), descending=descending, stable=stable)  # type: ignore[no-any-return]
+    return _argsort(x, axis=one_axis("argsort", axis, x.ndim), descending=descending, stable=stable)
 
 
 def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:

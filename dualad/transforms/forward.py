@@ -45,7 +45,9 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = F
     (0.0, 1.0)
     """
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-        raise TypeError("jvp: primals and tangents must be tuples, of as many parts as f has arguments: (x,), (t,)")
+        raise TypeError(
+            "jvp: primals and tangents must be tuples, of as many parts as f has arguments: (x,), (t,)"
+        )
     given, structure = trees.flatten(tuple(primals))
     directions, got = trees.flatten(tuple(tangents))
     if got != structure:
@@ -60,7 +62,9 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = F
     aux = None
     if has_aux:
         if not isinstance(out, tuple) or len(out) != 2:
-            raise GradientError(f"jvp: with has_aux=True f must return (output, aux), got {type(out).__name__}")
+            raise GradientError(
+                f"jvp: with has_aux=True f must return (output, aux), got {type(out).__name__}"
+            )
         out, aux = out
     results, out_structure = trees.flatten(out)
     pairs = [_split(y, level) for y in results]

@@ -145,7 +145,9 @@ def value_and_grad(
     return _gradient("value_and_grad", f, argnums, has_aux, with_value=True)
 
 
-def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(
+    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that gives the gradient of f; the parameters are those of `value_and_grad`.
 
     Returns
@@ -197,7 +199,9 @@ def _gradient(name: str, f: Any, argnums: Any, has_aux: bool, with_value: bool) 
 
 def _place(name: str, n: int, count: int) -> int:
     if not -count <= n < count:
-        raise GradientError(f"{name}: argnums names argument {n}, but {count} positional arguments were given")
+        raise GradientError(
+            f"{name}: argnums names argument {n}, but {count} positional arguments were given"
+        )
     return n % count
 
 
@@ -220,7 +224,8 @@ def _check_scalar(name: str, y: Any) -> None:
         )
     if type(y) is Tensor and y.dtype.is_complex:
         raise GradientError(
-            f"{name}: the function must return a real number, got {y.dtype}; take its real part, or use dualad.vjp"
+            f"{name}: the function must return a real number, got {y.dtype}; take its real part, "
+            "or use dualad.vjp"
         )
 
 
@@ -228,7 +233,9 @@ def _parted(name: str, out: Any, has_aux: bool) -> tuple[Any, Any]:
     if not has_aux:
         return out, None
     if not isinstance(out, tuple) or len(out) != 2:
-        raise GradientError(f"{name}: with has_aux=True the function must return (output, aux), got {type(out).__name__}")
+        raise GradientError(
+            f"{name}: with has_aux=True the function must return (output, aux), got {type(out).__name__}"
+        )
     return out
 
 

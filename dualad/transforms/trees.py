@@ -41,7 +41,9 @@ def below(leaf: Any, name: str) -> Any:
         return np.asarray(leaf)[()]  # double precision, as Python's own
     if type(leaf) is not Tensor and BY_TYPE[type(leaf)] is None:
         hint = "; write 2.0 rather than 2" if isinstance(leaf, int) else ""
-        raise DTypeError(f"{name}: can only differentiate in arrays and floats, got {type(leaf).__name__}{hint}")
+        raise DTypeError(
+            f"{name}: can only differentiate in arrays and floats, got {type(leaf).__name__}{hint}"
+        )
     if not DTYPES[leaf.dtype].is_differentiable:
         raise DTypeError(f"{name}: can only differentiate in floating-point arrays, got {DTYPES[leaf.dtype]}")
     if type(leaf) is Tensor:
@@ -61,7 +63,9 @@ def like_input(result: Any, leaf: Any) -> Any:
     if type(leaf) is Tensor or result._node is not None:
         return result
     raw = result._raw
-    if BY_TYPE[type(leaf)] is None or isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic):
+    if BY_TYPE[type(leaf)] is None or (
+        isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic)
+    ):
         return result.item() if result.size == 1 and not result.ndim else raw
     return np.asarray(raw) if isinstance(leaf, np.ndarray) else raw
 
@@ -72,7 +76,9 @@ def like_inputs(result: Any, leaves: list[Any]) -> Any:
         return result
     if not leaves or any(type(leaf) is Tensor for leaf in leaves):
         return result
-    arrays = [leaf for leaf in leaves if BY_TYPE[type(leaf)] is not None and not isinstance(leaf, (float, complex))]
+    arrays = [
+        leaf for leaf in leaves if BY_TYPE[type(leaf)] is not None and not isinstance(leaf, (float, complex))
+    ]
     result = like_input(result, arrays[0] if arrays else leaves[0])
     return result[()] if isinstance(result, np.ndarray) and not result.ndim else result
 
