@@ -265,7 +265,7 @@ class Tensor(Operators, Methods):
 
     def __repr__(self) -> str:
         self._refresh()
-        if type(self._raw) not in BY_TYPE or BY_TYPE[type(self._raw)] is None:
+        if BY_TYPE[type(self._raw)] is None:
             return f"tensor(shape={self.shape}, dtype={self.dtype})"  # a stand-in
         return tensor_repr(self._backend.to_numpy(self._raw), self._suffixes())
 

@@ -1,0 +1,216 @@
+"""One walk over all ops: whatever is differentiable is differentiated in every way, and compared.
+
+Forward mode against finite differences; reverse mode against forward mode, by the adjoint
+identity; second derivatives in all four mixes against each other and against differences of the
+first. On every device, in every floating dtype.
+"""
+
+import numpy as np
+import pytest
+from examples import EXAMPLES
+
+import dualad
+from dualad.op import REGISTRY
+
+REAL, COMPLEX = [dualad.float32, dualad.float64], [dualad.complex64, dualad.complex128]
+CASES = [(e, d) for e in EXAMPLES for d in (REAL + COMPLEX if e.complex else REAL)]
+DOUBLE = [(e, d) for e, d in CASES if d in (dualad.float64, dualad.complex128)]
+
+
+def _ids(cases):
+    return [f"{e.name}-{d.name}" for e, d in cases]
+
+
+def _tensor(array, dtype, device):
+    return dualad.asarray(np.asarray(array), device=device).to(dtype)
+
+
+def _draw(shapes, dtype, device, seed):
+    """Return random Tensors of these shapes: a direction, or a cotangent."""
+    rng = np.random.default_rng(seed)
+    parts = [rng.standard_normal(s) + (1j * rng.standard_normal(s) if dtype.is_complex else 0) for s in shapes]
+    return [_tensor(p, dtype, device) for p in parts]
+
+
+def _arguments(example, dtype, device):
+    rng = np.random.default_rng(7)
+    arrays = [a + 0.3j * rng.standard_normal(np.shape(a)) if dtype.is_complex else a for a in example.arrays]
+    return [_tensor(a, dtype, device) for a in arrays]
+
+
+def _listed(example):
+    """Return the example's function with a list of arguments in and a list of results out."""
+
+    def f(xs):
+        y = example.call(*xs)
+        return list(y) if isinstance(y, tuple) else [y]
+
+    return f
+
+
+def _inner(a, b):
+    """The real inner product of two lists of Tensors."""
+    total = 0.0
+    for x, y in zip(a, b, strict=True):
+        total = total + dualad.sum(dualad.real(dualad.conj(x) * y))
+    return total
+
+
+def _moved(xs, ts, h):
+    return [x + t * h for x, t in zip(xs, ts, strict=True)]
+
+
+def _differences(f, xs, ts, h=1e-6):
+    """Return the central differences of f in a direction."""
+    ahead, behind = f(_moved(xs, ts, h)), f(_moved(xs, ts, -h))
+    return [(a - b) / (2 * h) for a, b in zip(ahead, behind, strict=True)]
+
+
+def _check_close(got, want, rtol, atol):
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a.to("cpu").detach().numpy(), b.to("cpu").detach().numpy(), rtol=rtol, atol=atol)
+
+
+def test_every_differentiable_op_has_an_example():
+    without = {name for name, op in REGISTRY.items() if op.differentiable} - {e.op for e in EXAMPLES}
+    assert without == {"to_device"}, "to_device is differentiated between devices in test_backends.py"
+
+
+@pytest.mark.parametrize(("example", "dtype"), CASES, ids=_ids(CASES))
+def test_first_derivatives(example, dtype, device):
+    f, xs = _listed(example), _arguments(example, dtype, device)
+    ts = _draw([x.shape for x in xs], dtype, device, 1)
+    ys, pushed = dualad.jvp(f, (xs,), (ts,))
+    assert [t.dtype for t in pushed] == [y.dtype for y in ys]
+    single = dtype in (dualad.float32, dualad.complex64)
+    wide = {dualad.float32: dualad.float64, dualad.complex64: dualad.complex128}.get(dtype, dtype)
+    x_wide, t_wide = [x.to(wide) for x in xs], [t.to(wide) for t in ts]
+    if single:  # differences of single numbers say little: compare with the derivative in double
+        want = dualad.jvp(f, (x_wide,), (t_wide,))[1]
+        _check_close(pushed, want, 1e-4, 1e-4)
+    else:
+        _check_close(pushed, _differences(f, xs, ts), 1e-7, 1e-7)
+    gs = [_draw([y.shape], y.dtype, device, 2)[0] for y in ys]
+    _, pullback = dualad.vjp(f, xs)
+    (pulled,) = pullback(gs)
+    for x, p in zip(xs, pulled, strict=True):
+        assert (p.shape, p.dtype, p.device) == (x.shape, x.dtype, x.device)
+    scale = 1 + abs(_inner(gs, gs).item()) ** 0.5
+    assert _inner(gs, pushed).item() == pytest.approx(
+        _inner(pulled, ts).item(), rel=1e-4 if single else 1e-11, abs=scale * (1e-4 if single else 1e-11)
+    )
+
+
+@pytest.mark.parametrize(("example", "dtype"), DOUBLE, ids=_ids(DOUBLE))
+def test_second_derivatives(example, dtype, device):
+    f, xs = _listed(example), _arguments(example, dtype, device)
+    shapes = [x.shape for x in xs]
+    ts, ss = _draw(shapes, dtype, device, 1), _draw(shapes, dtype, device, 3)
+    ys = f(xs)
+    gs = [_draw([y.shape], y.dtype, device, 2)[0] for y in ys]
+
+    def scalar(xs):
+        return _inner(gs, f(xs))
+
+    gradient = dualad.grad(scalar)
+    forward = lambda xs: dualad.jvp(scalar, (xs,), (ts,))[1]  # noqa: E731
+    forward_over_reverse = dualad.jvp(gradient, (xs,), (ts,))[1]
+    reverse_over_forward = dualad.grad(forward)(xs)
+    reverse_over_reverse = dualad.grad(lambda xs: _inner(gradient(xs), ts))(xs)
+    forward_over_forward = dualad.jvp(forward, (xs,), (ss,))[1]
+    _check_close(reverse_over_forward, forward_over_reverse, 1e-9, 1e-9)
+    _check_close(reverse_over_reverse, forward_over_reverse, 1e-9, 1e-9)
+    assert forward_over_forward.item() == pytest.approx(_inner(ss, forward_over_reverse).item(), rel=1e-9, abs=1e-9)
+    _check_close(forward_over_reverse, _differences(gradient, xs, ts), 1e-6, 1e-6)
+
+
+@pytest.mark.parametrize(("example", "dtype"), DOUBLE, ids=_ids(DOUBLE))
+def test_backward_agrees_with_the_transform(example, dtype, device):
+    """The ground level runs the rules on the backend's arrays, or records them on Tensors."""
+    f, xs = _listed(example), _arguments(example, dtype, device)
+    gs = [_draw([y.shape], y.dtype, device, 2)[0] for y in f(xs)]
+    ts = _draw([x.shape for x in xs], dtype, device, 1)
+    want = dualad.grad(lambda xs: _inner(gs, f(xs)))(xs)
+    second = dualad.grad(lambda xs: _inner(dualad.grad(lambda xs: _inner(gs, f(xs)))(xs), ts))(xs)
+    leaves = [x.detach().clone().requires_grad_() for x in xs]
+    first = dualad.autograd.grad(
+        _inner(gs, f(leaves)), leaves, create_graph=True, materialize_grads=True
+    )
+    _check_close(first, want, 1e-12, 1e-12)
+    total = _inner(first, ts)
+    if total.requires_grad:
+        again = dualad.autograd.grad(total, leaves, materialize_grads=True)
+        _check_close(again, second, 1e-11, 1e-11)
+    else:
+        _check_close(second, [x * 0 for x in xs], 0, 0)
+
+
+# -- conventions -------------------------------------------------------------------------------
+
+AT_ZERO = {
+    "abs": (abs, 0.0), "sign": (dualad.sign, 0.0), "norm": (lambda x: x.norm(), 0.0),
+    "hypot": (lambda x: dualad.hypot(x, x), 0.0), "pow 0": (lambda x: x**0, 0.0), "pow 1": (lambda x: x**1, 1.0),
+    "pow 2": (lambda x: x**2, 0.0), "pow 0.": (lambda x: x**0.0, 0.0), "sqrt": (dualad.sqrt, np.inf),
+    "norm 1": (lambda x: x.norm(1), 0.0), "norm 3": (lambda x: x.norm(3), 0.0),
+    "pow tensor": (lambda x: x ** dualad.asarray(2.0, device=x.device), 0.0),
+    "pow tensor 0": (lambda x: x ** dualad.asarray(0.0, device=x.device), 0.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AT_ZERO)
+def test_first_derivative_at_zero(name, device):
+    f, want = AT_ZERO[name]
+    x = dualad.zeros((), dtype=dualad.float64, device=device)
+    assert dualad.grad(f)(x).item() == want
+    assert dualad.jvp(f, (x,), (dualad.ones_like(x),))[1].item() == want
+
+
+@pytest.mark.parametrize(("p", "want"), [(0, 0.0), (1, 0.0), (2, 2.0), (3, 0.0)])
+def test_second_derivative_of_a_power_at_zero(p, want, device):
+    x = dualad.zeros((), dtype=dualad.float64, device=device)
+    assert dualad.grad(dualad.grad(lambda x: x**p))(x).item() == want
+
+
+def test_the_standard_deviation_of_equal_elements_does_not_move(device):
+    x = dualad.ones(3, dtype=dualad.float64, device=device)
+    assert dualad.grad(dualad.std)(x).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("f", [dualad.max, dualad.min], ids=["max", "min"])
+def test_ties_share_the_gradient_evenly(f, device):
+    x = dualad.ones(4, dtype=dualad.float64, device=device)
+    assert dualad.grad(f)(x).tolist() == [0.25] * 4
+
+
+@pytest.mark.parametrize("f", [dualad.maximum, dualad.minimum], ids=["maximum", "minimum"])
+def test_tied_arguments_share_the_gradient_evenly(f, device):
+    x = dualad.ones((), dtype=dualad.float64, device=device)
+    assert [g.item() for g in dualad.grad(f, argnums=(0, 1))(x, x)] == [0.5, 0.5]
+
+
+def test_the_product_of_several_zeros(device):
+    x = dualad.asarray(np.array([2.0, 0.0, 0.0]), device=device)
+    assert dualad.grad(dualad.prod)(x).tolist() == [0.0, 0.0, 0.0]
+    hessian = [dualad.grad(lambda x, i=i: dualad.grad(dualad.prod)(x)[i])(x).tolist() for i in range(3)]
+    assert hessian == [[0, 0, 0], [0, 0, 2], [0, 2, 0]]
+
+
+CONSTANT = [n for n, op in REGISTRY.items() if not op.differentiable and n not in ("nonzero", "sort", "prod")]
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_constant_ops_agree_with_numpy_and_do_not_require_grad(name, device):
+    op = REGISTRY[name]
+    dtype = {"bitwise": np.int64, "logical": np.bool_}.get(name.partition("_")[0], np.float64)
+    arrays = [np.array([1.0, 0.0, 3.0]).astype(dtype), np.array([1.0, 2.0, 1.0]).astype(dtype)]
+    arrays = arrays[: len(op.arguments)]
+    static = {"argmax": {"axis": 0, "keepdims": False}, "argmin": {"axis": 0, "keepdims": False}}.get(name, {})
+    static = {"argsort": {"axis": 0, "descending": False, "stable": True},
+              "all": {"axis": (0,), "keepdims": False}, "any": {"axis": (0,), "keepdims": False}}.get(name, static)  # fmt: skip
+    tensors = [dualad.asarray(a, device=device) for a in arrays]
+    if dtype is np.float64:
+        tensors = [t.requires_grad_() for t in tensors]
+    y = op(*tensors, **static)
+    static.pop("descending", None)
+    np.testing.assert_array_equal(y.tolist(), getattr(np, name)(*arrays, **static))
+    assert not y.requires_grad
