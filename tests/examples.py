@@ -60,12 +60,16 @@ for _domain, _names in (
 for _name in "sign_of_real floor ceil round trunc".split():
     _add(REGISTRY[_name], ANY * 1.3, name=_name, complex=False, op=_name)
 
+def _other(*shape):  # no element equals one of `signed`'s, or is a multiple of it
+    return signed(*shape, seed=5) * 1.0731
+
+
 PAIRS = {
-    "same": (signed(2, 3), signed(2, 3, seed=5)),
-    "row": (signed(2, 3), signed(3, seed=5)),
-    "column": (signed(2, 1), signed(2, 3, seed=5)),
-    "0d": (signed(2, 3), signed(seed=5)),
-    "outer": (signed(3, 1), signed(1, 2, seed=5)),
+    "same": (signed(2, 3), _other(2, 3)),
+    "row": (signed(2, 3), _other(3)),
+    "column": (signed(2, 1), _other(2, 3)),
+    "0d": (signed(2, 3), _other()),
+    "outer": (signed(3, 1), _other(1, 2)),
 }
 for _name in "add subtract multiply divide".split():
     for _form, _pair in PAIRS.items():
@@ -76,7 +80,7 @@ for _name in "maximum minimum copysign hypot atan2 logaddexp nextafter clip_belo
     for _form, _pair in PAIRS.items():
         _add(REGISTRY[_name], *_pair, name=f"{_name}-{_form}", complex=False, op=_name)
 for _name in ("remainder", "floor_divide"):
-    _add(REGISTRY[_name], signed(2, 3) * 5, signed(3, seed=4), name=_name, complex=False, op=_name)
+    _add(REGISTRY[_name], signed(2, 3) * 5, _other(3), name=_name, complex=False, op=_name)
 for _form, _pair in PAIRS.items():
     _add(REGISTRY["pow"], abs(_pair[0]), _pair[1], name=f"pow-{_form}", op="pow")
 for _p in (3, 0.5, -2, 2, 1, 0):

@@ -42,7 +42,7 @@ def _add_at(xp: Any, total: Any, g: Any, *, key: Any) -> Any:
     return xp.index_add(total, g, key=key)
 
 
-def _zero_at(xp: Any, g: Any, *, key: Any) -> Any:
+def _zero_at(xp: Any, g: Any, like: Any, *, key: Any) -> Any:
     return xp.setitem(g, 0, key=key)
 
 
