@@ -18,7 +18,7 @@ from .engine.modes import RECORDING
 from .engine.namespace import SPACES, ops
 from .engine.node import Dual, Node, Output, Standin
 from .engine.operands import PYTHON_SCALARS, Functions, check_operands, explain, snapshot
-from .engine.tensor import Tensor, wrap
+from .engine.tensor import Tensor, lift, wrap
 from .rules import Joint, Map
 
 #: Every op, by name: what the registry walk of the tests visits.
@@ -171,6 +171,8 @@ class Op:
         first = y[0] if type(y) in (tuple, list) else y
         xp = space(first, *(t for t in tangents if t is not None))
         readable = (*values, y)
+        if xp is ops:
+            tangents, readable = [lift(t) for t in tangents], lift(readable)
         pushed = []
         if any(type(m) is Joint for m, t in zip(maps, tangents, strict=True) if t is not None):
             pushed.append(self._push_jointly(values, maps, tangents, static))

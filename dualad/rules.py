@@ -30,7 +30,7 @@ from .engine.modes import enable_grad
 from .engine.namespace import ops
 from .engine.node import Leaf, Standin, fresh_level
 from .engine.operands import PYTHON_SCALARS
-from .engine.tensor import Tensor, raw_value
+from .engine.tensor import Tensor, lift, raw_value
 from .engine.walk import Walk
 from .errors import MissingDerivativeError
 
@@ -203,7 +203,7 @@ class Differential(Map):
         leaf = Leaf(fresh_level(), like.shape, dtype)
         with enable_grad():
             t = Tensor(Standin(like.shape, dtype), leaf)
-            y = self.rule(ops, t, *reads, **self.named(static))
+            y = self.rule(ops, t, *map(lift, reads), **self.named(static))
         walk = Walk()
         for root, part in zip(*((y, g) if type(y) is tuple else ((y,), (g,))), strict=True):
             if root._node is None or root._node.level != leaf.level:

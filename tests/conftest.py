@@ -46,3 +46,11 @@ def _fresh_state():
     yield
     dualad.set_default_dtype(dualad.float32)
     assert dualad.is_grad_enabled(), "a test left grad mode off"
+
+
+def needs(dtype, device):
+    """Skip the test where the device has no arrays of that dtype."""
+    try:
+        dualad.zeros(1, dtype=dtype, device=device)
+    except dualad.DTypeError as error:
+        pytest.skip(str(error))

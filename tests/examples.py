@@ -121,8 +121,8 @@ for _form, _key in KEYS.items():
         _add(lambda v, x, k=_key: REGISTRY["setitem"](v, x, key=k), signed(*_part.shape, seed=3), signed(3, 3),
              name=f"setitem-{_form}", op="setitem")  # fmt: skip
 _add(lambda v, x: REGISTRY["setitem"](v, x, key=slice(1, 3)), signed(), signed(3, 2), name="setitem-broadcast")
-_add(lambda x: dualad.take(x, dualad.asarray([2, 0, -1], device=x.device), axis=1), signed(2, 3), name="take")
-_add(lambda x: dualad.take_along_axis(x, dualad.asarray([[2, 0], [1, 1]], device=x.device), axis=1),
+_add(lambda x: dualad.take(x, dualad.asarray([2, 0, -1], dtype=dualad.int32, device=x.device), axis=1), signed(2, 3), name="take")
+_add(lambda x: dualad.take_along_axis(x, dualad.asarray([[2, 0], [1, 1]], dtype=dualad.int32, device=x.device), axis=1),
      signed(2, 3), name="take_along_axis")  # fmt: skip
 
 # -- manipulation ------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ _add(lambda x, y: dualad.broadcast_arrays(x, y), signed(2, 1), signed(3), name="
 _add(lambda x, y: dualad.meshgrid(x, y), signed(2), signed(3), name="meshgrid")
 _add(lambda x: dualad.tril(x, k=-1), signed(3, 3), name="tril", op="tril")
 _add(lambda x: dualad.triu(x, k=1), signed(2, 3, 3), name="triu", op="triu")
-_add(lambda x: dualad.astype(x, dualad.complex128), ANY, name="astype-complex", op="astype")
+_add(lambda x: x.to(dualad.complex64 if x.dtype in (dualad.float32, dualad.complex64) else dualad.complex128), ANY, name="astype-complex", op="astype")
 _add(lambda x: x.to(x.device, copy=True), ANY, name="copy")
 _add(lambda x, y: dualad.where(dualad.asarray([True, False, True], device=x.device), x, y),
      signed(2, 3), signed(2, 1, seed=3), name="where", op="where")  # fmt: skip

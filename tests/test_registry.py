@@ -7,6 +7,7 @@ first. On every device, in every floating dtype.
 
 import numpy as np
 import pytest
+from conftest import needs
 from examples import EXAMPLES
 
 import dualad
@@ -22,7 +23,8 @@ def _ids(cases):
 
 
 def _tensor(array, dtype, device):
-    return dualad.asarray(np.asarray(array), device=device).to(dtype)
+    needs(dtype, device)
+    return dualad.asarray(np.asarray(array).astype(dtype.name), device=device)
 
 
 def _draw(shapes, dtype, device, seed):
@@ -78,15 +80,16 @@ def test_every_differentiable_op_has_an_example():
 
 @pytest.mark.parametrize(("example", "dtype"), CASES, ids=_ids(CASES))
 def test_first_derivatives(example, dtype, device):
+    if example.name == "sort":
+        needs(dualad.int64, device)  # in which array-api-strict gives indices, also where there is none
     f, xs = _listed(example), _arguments(example, dtype, device)
     ts = _draw([x.shape for x in xs], dtype, device, 1)
     ys, pushed = dualad.jvp(f, (xs,), (ts,))
     assert [t.dtype for t in pushed] == [y.dtype for y in ys]
     single = dtype in (dualad.float32, dualad.complex64)
     wide = {dualad.float32: dualad.float64, dualad.complex64: dualad.complex128}.get(dtype, dtype)
-    x_wide, t_wide = [x.to(wide) for x in xs], [t.to(wide) for t in ts]
     if single:  # differences of single numbers say little: compare with the derivative in double
-        want = dualad.jvp(f, (x_wide,), (t_wide,))[1]
+        want = dualad.jvp(f, ([x.cpu().to(wide) for x in xs],), ([t.cpu().to(wide) for t in ts],))[1]
         _check_close(pushed, want, 1e-4, 1e-4)
     else:
         _check_close(pushed, _differences(f, xs, ts), 1e-7, 1e-7)
@@ -157,39 +160,40 @@ AT_ZERO = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero")  # the slope of sqrt is infinite
 @pytest.mark.parametrize("name", AT_ZERO)
 def test_first_derivative_at_zero(name, device):
     f, want = AT_ZERO[name]
-    x = dualad.zeros((), dtype=dualad.float64, device=device)
+    x = dualad.zeros((), device=device)
     assert dualad.grad(f)(x).item() == want
     assert dualad.jvp(f, (x,), (dualad.ones_like(x),))[1].item() == want
 
 
 @pytest.mark.parametrize(("p", "want"), [(0, 0.0), (1, 0.0), (2, 2.0), (3, 0.0)])
 def test_second_derivative_of_a_power_at_zero(p, want, device):
-    x = dualad.zeros((), dtype=dualad.float64, device=device)
+    x = dualad.zeros((), device=device)
     assert dualad.grad(dualad.grad(lambda x: x**p))(x).item() == want
 
 
 def test_the_standard_deviation_of_equal_elements_does_not_move(device):
-    x = dualad.ones(3, dtype=dualad.float64, device=device)
+    x = dualad.ones(3, device=device)
     assert dualad.grad(dualad.std)(x).tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("f", [dualad.max, dualad.min], ids=["max", "min"])
 def test_ties_share_the_gradient_evenly(f, device):
-    x = dualad.ones(4, dtype=dualad.float64, device=device)
+    x = dualad.ones(4, device=device)
     assert dualad.grad(f)(x).tolist() == [0.25] * 4
 
 
 @pytest.mark.parametrize("f", [dualad.maximum, dualad.minimum], ids=["maximum", "minimum"])
 def test_tied_arguments_share_the_gradient_evenly(f, device):
-    x = dualad.ones((), dtype=dualad.float64, device=device)
+    x = dualad.ones((), device=device)
     assert [g.item() for g in dualad.grad(f, argnums=(0, 1))(x, x)] == [0.5, 0.5]
 
 
 def test_the_product_of_several_zeros(device):
-    x = dualad.asarray(np.array([2.0, 0.0, 0.0]), device=device)
+    x = dualad.tensor([2.0, 0.0, 0.0], device=device)
     assert dualad.grad(dualad.prod)(x).tolist() == [0.0, 0.0, 0.0]
     hessian = [dualad.grad(lambda x, i=i: dualad.grad(dualad.prod)(x)[i])(x).tolist() for i in range(3)]
     assert hessian == [[0, 0, 0], [0, 0, 2], [0, 2, 0]]
@@ -201,14 +205,16 @@ CONSTANT = [n for n, op in REGISTRY.items() if not op.differentiable and n not i
 @pytest.mark.parametrize("name", CONSTANT)
 def test_constant_ops_agree_with_numpy_and_do_not_require_grad(name, device):
     op = REGISTRY[name]
-    dtype = {"bitwise": np.int64, "logical": np.bool_}.get(name.partition("_")[0], np.float64)
+    if name.startswith("arg"):
+        needs(dualad.int64, device)  # see above
+    dtype = {"bitwise": np.int32, "logical": np.bool_}.get(name.partition("_")[0], np.float32)
     arrays = [np.array([1.0, 0.0, 3.0]).astype(dtype), np.array([1.0, 2.0, 1.0]).astype(dtype)]
     arrays = arrays[: len(op.arguments)]
     static = {"argmax": {"axis": 0, "keepdims": False}, "argmin": {"axis": 0, "keepdims": False}}.get(name, {})
     static = {"argsort": {"axis": 0, "descending": False, "stable": True},
               "all": {"axis": (0,), "keepdims": False}, "any": {"axis": (0,), "keepdims": False}}.get(name, static)  # fmt: skip
     tensors = [dualad.asarray(a, device=device) for a in arrays]
-    if dtype is np.float64:
+    if dtype is np.float32:
         tensors = [t.requires_grad_() for t in tensors]
     y = op(*tensors, **static)
     static.pop("descending", None)

@@ -82,6 +82,14 @@ class Backend:
             if n is not None
         }
 
+    def has_dtype(self, dtype: dtypes.DType, device: Device) -> bool:
+        """Whether there can be arrays of that dtype on that device."""
+        return dtype in self.native_dtypes
+
+    def index_dtype(self, device: Device) -> str:
+        """Return the name of the integer dtype that indices have on a device."""
+        return "int64"
+
     # -- arrays ------------------------------------------------------------------------------
 
     def function(self, name: str) -> Callable[..., Any]:
@@ -140,13 +148,14 @@ class Backend:
             return array[_basic_key(key, array.shape)]
         at = self._positions(array.shape, key)
         flat = self.xp.reshape(array, (-1,))
-        ids = self.from_numpy(at.reshape(-1), self.device_of(array))
+        ids = self._indices(at, self.device_of(array))
         return self.xp.reshape(self.xp.take(flat, ids, axis=0), at.shape)
 
     def setitem(self, array: Array, value: Any, *, key: Key) -> Array:
         """Return a copy of the array with ``array[key] = value`` done."""
         xp, device = self.xp, self.device_of(array)
-        if is_basic(key):
+        parts = key if isinstance(key, tuple) else (key,)
+        if is_basic(key) and None not in parts:  # the standard has no newaxis where it writes
             array = self.copy(array)
             array[_basic_key(key, array.shape)] = value
             return array
@@ -157,7 +166,7 @@ class Backend:
         source = np.arange(prod(array.shape))
         source[at.reshape(-1)] = source.size + np.arange(at.size)
         both = xp.concat([xp.reshape(array, (-1,)), value])
-        return xp.reshape(xp.take(both, self.from_numpy(source, device), axis=0), array.shape)
+        return xp.reshape(xp.take(both, self._indices(source, device), axis=0), array.shape)
 
     def scatter(self, g: Array, *, shape: tuple[int, ...], key: Key) -> Array:
         """Return zeros of a shape with `g` added at `key`: the adjoint of `getitem`."""
@@ -186,9 +195,12 @@ class Backend:
         table[at[order], rank] = order
         zero = xp.zeros((1,), dtype=array.dtype, device=self.native_device(device))
         terms = xp.concat([xp.reshape(value, (-1,)), zero])
-        picked = xp.take(terms, self.from_numpy(table.reshape(-1), device), axis=0)
+        picked = xp.take(terms, self._indices(table, device), axis=0)
         total = xp.sum(xp.reshape(picked, table.shape), axis=1)
         return array + xp.reshape(total, array.shape)
+
+    def _indices(self, positions: np.ndarray, device: Device) -> Array:
+        return self.from_numpy(positions.reshape(-1).astype(self.index_dtype(device)), device)
 
     def _positions(self, shape: Sequence[int], key: Key) -> np.ndarray:
         """Return the flat positions that `key` selects, found by indexing them with NumPy."""

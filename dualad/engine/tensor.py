@@ -347,6 +347,16 @@ def wrap(value: Any) -> Tensor:
     return value if type(value) is Tensor else Tensor(value)
 
 
+def lift(value: Any) -> Any:
+    """Return an array, or each of several, as a Tensor; numbers stay as they are.
+
+    Rules that run on Tensors are given nothing else: a backend's arrays may refuse to meet one.
+    """
+    if type(value) in (tuple, list):
+        return type(value)(map(lift, value))
+    return value if type(value) is Tensor or BY_TYPE[type(value)] is None else Tensor(value)
+
+
 def _unpickle(array: Any, device: str, requires_grad: bool) -> Tensor:
     return ops.asarray(array, device=device).requires_grad_(requires_grad)
 

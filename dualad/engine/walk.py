@@ -16,7 +16,7 @@ from ..errors import GradientError
 from .fit import fit, zeros
 from .namespace import SPACES, ops
 from .node import Node, Output
-from .tensor import Tensor, wrap
+from .tensor import Tensor, lift, wrap
 
 FREED = (
     "Trying to backward through the graph a second time: the values that {node} saved were freed by "
@@ -99,6 +99,8 @@ class Walk:
             lifted = self.differentiable or kind is Tensor or type(dtype) is DType
             if self.differentiable:
                 saved = _as_tensors(node, saved)
+            elif lifted:
+                g, saved = lift(g), lift(saved)
             xp = ops if lifted else SPACES[kind]
             for parent, rule, reads in zip(node.parents, node.op.maps, saved):  # noqa: B905  is slower
                 if parent is None or (needed is not None and parent not in needed):

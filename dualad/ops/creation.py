@@ -33,18 +33,17 @@ def place(device: Any) -> tuple[Backend, Device]:
     return backend, backend.check_device(device)
 
 
-def native(backend: Backend, dtype: DType) -> Any:
+def native(backend: Backend, dtype: DType, device: Device) -> Any:
     """Return a backend's own name for a dtype.
 
     Raises
     ------
     DTypeError
-        If it has none.
+        If there are no arrays of it on that device.
     """
-    try:
-        return backend.native_dtypes[dtype]
-    except KeyError:
-        raise DTypeError(f"the {backend.name} backend has no arrays of dtype {dtype}") from None
+    if not backend.has_dtype(dtype, device):
+        raise DTypeError(f"the device {device} has no arrays of dtype {dtype}")
+    return backend.native_dtypes[dtype]
 
 
 # -- from data ---------------------------------------------------------------------------------
@@ -234,7 +233,7 @@ def _upload(array: np.ndarray, dtype: DType | None, device: Any) -> Tensor:
         dtype = {"f": get_default_dtype(), "c": complex_of(get_default_dtype()), "i": int64}.get(kind)
     if dtype is not None:
         array = array.astype(np.dtype(dtype.name))
-    native(backend, DTYPES[array.dtype])
+    native(backend, DTYPES[array.dtype], device)
     return Tensor(backend.from_numpy(array, device))
 
 
@@ -333,7 +332,7 @@ def _made(
 ) -> Tensor:
     """Call a creation function of the backend that owns the device."""
     backend, device = place(device)
-    kind = native(backend, get_default_dtype() if dtype is None else as_dtype(dtype))
+    kind = native(backend, get_default_dtype() if dtype is None else as_dtype(dtype), device)
     x = Tensor(getattr(backend.xp, name)(*args, dtype=kind, device=backend.native_device(device), **kw))
     return require_grad(x) if requires_grad else x
 

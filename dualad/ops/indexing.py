@@ -62,7 +62,7 @@ scatter = Unary(
     shape=lambda g, *, shape, key: shape,
 )
 # The value comes first: its cotangent is read before the array's is cleared at the key.
-setitem = Op(
+_setitem = Op(
     "setitem(value, x)",
     Joint(lambda xp, g, like, *, key: xp.copy(xp.getitem(g, key=key))),
     Joint(_zero_at, in_place="result", writes=lambda xp, g, *, key: xp.write(g, 0, key)),
@@ -71,6 +71,11 @@ setitem = Op(
     compute=lambda xp, value, x, *, key: xp.setitem(x, value, key=key),
     node_name="CopySlices",
 )
+
+
+def setitem(x: Any, value: Any, *, key: Any) -> Tensor:
+    """Return x with ``x[key] = value`` done, as backends have it."""
+    return _setitem(value, x, key=key)
 
 
 # -- keys --------------------------------------------------------------------------------------
@@ -127,7 +132,7 @@ class Index:
         return getitem(base, key=self.key)
 
     def write(self, base: Tensor, view: Tensor) -> Tensor:
-        return setitem(view, base, key=self.key)
+        return setitem(base, view, key=self.key)
 
     def is_at(self, key: Any) -> bool:
         """Whether this is the step to ``x[key]``."""
@@ -158,7 +163,7 @@ def write(x: Tensor, key: Any, value: Any) -> None:
         return  # `x[1:3] += 1` has written through the view it read
     value = _for_writing(x, value)
     if not _write_in_place(x, value, key):
-        assign(x, setitem(value, x, key=key))
+        assign(x, setitem(x, value, key=key))
 
 
 def update(x: Tensor, function: Any, *others: Any) -> Tensor:
@@ -231,7 +236,7 @@ def _write_in_place(x: Tensor, value: Any, key: Any) -> bool:
         return False
     if recording and level >= 0:
         x._value = backend.write(x._value, raw, key)
-        new = setitem.record(x._value, [raw, x._value], [source, node], level, {"key": key})
+        new = _setitem.record(x._value, [raw, x._value], [source, node], level, {"key": key})
         x._node = new._node
     else:
         x._value = backend.write(x._value, raw, key)

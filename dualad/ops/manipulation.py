@@ -19,7 +19,7 @@ from ..op import Op, Unary
 from ..rules import Joint, Linear, Scale
 from .common import all_axes, as_shape, one_axis
 from .creation import asarray
-from .indexing import read, take
+from .indexing import getitem, read
 
 # -- ops ---------------------------------------------------------------------------------------
 
@@ -372,8 +372,9 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     counts = np.asarray(repeats.tolist() if type(repeats) is Tensor else repeats)
-    n = x.shape[one_axis("repeat", axis, x.ndim)]
-    return take(x, asarray(np.repeat(np.arange(n), counts), device=x.device), axis=axis)
+    axis = one_axis("repeat", axis, x.ndim)
+    places = np.repeat(np.arange(x.shape[axis]), counts)
+    return getitem(x, key=(*[slice(None)] * axis, places))
 
 
 def tile(x: Any, repetitions: Any, /) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backends import Device
-from ..backends.registry import BY_TYPE
+from ..backends.registry import BY_TYPE, DTYPES
 from ..dtypes import ALIASES, BY_NAME, DType, as_dtype
 from ..engine import shapes
 from ..engine.node import Standin
@@ -21,10 +21,10 @@ def move_array(array: Any, device: Device) -> Any:
     backend, device = place(device)
     source = BY_TYPE[type(array)]
     assert source is not None
+    native(backend, DTYPES[array.dtype], device)
     if source is backend:
         return backend.to_device(array, device)
     host = source.to_numpy(array)
-    native(backend, asarray(host).dtype)
     return backend.from_numpy(host, device)
 
 
@@ -70,12 +70,14 @@ def to(
             dtype = a
         elif a is not None:
             device = a
+    wanted = x.dtype if dtype is None else as_dtype(dtype)
+    if wanted.itemsize < x.dtype.itemsize:  # the smaller of the two travels
+        y = astype(y, wanted)
     if device is not None:
         _, device = place(device)
         if device != x.device:
             y = _to_device(y, device=device, source=x.device)
-    if dtype is not None:
-        y = astype(y, as_dtype(dtype), copy=False)
+    y = astype(y, wanted, copy=False)
     return clone(y) if copy and y is x else y
 
 

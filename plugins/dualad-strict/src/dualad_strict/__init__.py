@@ -7,6 +7,7 @@ from typing import Any
 
 import array_api_strict as xp
 import numpy as np
+from dualad import DType
 from dualad.backends import Backend, Device, hookimpl
 
 # Its dtypes have the hashes of NumPy's and warn when compared with them, which a dictionary that
@@ -26,7 +27,8 @@ class StrictBackend(Backend):
     xp = xp
 
     def __init__(self) -> None:
-        self._native: tuple[Any, ...] = tuple(xp.__array_namespace_info__().devices())
+        self._info = xp.__array_namespace_info__()
+        self._native: tuple[Any, ...] = tuple(self._info.devices())
 
     def devices(self) -> list[Device]:
         return [Device("strict", i) for i in range(len(self._native))]
@@ -43,6 +45,13 @@ class StrictBackend(Backend):
 
     def native_device(self, device: Device) -> Any:
         return self._native[device.index or 0]
+
+    def has_dtype(self, dtype: DType, device: Device) -> bool:
+        return dtype.name in self._info.dtypes(device=self.native_device(device))
+
+    def index_dtype(self, device: Device) -> str:
+        kinds = self._info.default_dtypes(device=self.native_device(device))
+        return "int32" if kinds["indexing"] == xp.int32 else "int64"
 
     def describe(self, device: Device) -> str:
         return str(self.native_device(device))
