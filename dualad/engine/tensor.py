@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backends.device import Device
 from ..backends.registry import BY_TYPE, DTYPES
-from ..dtypes import DType, bool_, get_default_dtype, int64
+from ..dtypes import DType, bool_, complex_of, get_default_dtype, int64
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .methods import Methods
 from .namespace import ops
@@ -274,7 +274,9 @@ class Tensor(Operators, Methods):
         out = []
         if self.device.type != "cpu":
             out.append(f"device='{self.device}'")
-        if self.dtype not in (get_default_dtype(), int64, bool_) or (self.size == 0 and self.dtype is int64):
+        default = get_default_dtype()
+        told = (default, complex_of(default), int64, bool_) if self.size else (default,)
+        if self.dtype not in told:
             out.append(f"dtype={self.dtype}")
         node = self._node
         if type(node) is Leaf:

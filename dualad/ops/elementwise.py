@@ -241,7 +241,7 @@ def conj(x: Any) -> Tensor:
     --------
     >>> import dualad
     >>> dualad.conj(dualad.tensor([1 + 2j]))
-    tensor([1.-2.j], dtype=dualad.complex64)
+    tensor([1.-2.j])
     """
     return conj_of_complex(x) if array_dtype(x).is_complex else positive(x)
 
