@@ -45,9 +45,10 @@ def _pow_exponent(xp: Any, x1: Any, y: Any) -> Any:
     return y * xp.log(xp.where(x1 == 0, 1, x1))
 
 
-def _larger(xp: Any, a: Any, b: Any, y: Any) -> Any:
+def _larger(xp: Any, a: Any, b: Any) -> Any:
     """1 where a > b, 0 where a < b, and a half where they tie."""
-    return (astype(xp, a > b, DTYPES[y.dtype]) + astype(xp, a >= b, DTYPES[y.dtype])) / 2
+    dtype = DTYPES[(b if type(a) in PYTHON_SCALARS else a).dtype]
+    return xp.where(a == b, 0.5, astype(xp, a > b, dtype))
 
 
 def _complex_sign(xp: Any, t: Any, x: Any, y: Any) -> Any:
@@ -127,13 +128,13 @@ sign_of_complex = Unary("sign_of_complex(x)", Differential(_complex_sign), compu
 sign_of_real = Unary("sign_of_real(x)", Scale(0), compute=lambda xp, x: xp.sign(x), node_name="Sign")
 maximum = Binary(
     "maximum(x1, x2)",
-    Scale(lambda xp, x1, x2, y: _larger(xp, x1, x2, y)),
-    Scale(lambda xp, x1, x2, y: _larger(xp, x2, x1, y)),
+    Scale(lambda xp, x1, x2: _larger(xp, x1, x2)),
+    Scale(lambda xp, x1, x2: _larger(xp, x2, x1)),
 )
 minimum = Binary(
     "minimum(x1, x2)",
-    Scale(lambda xp, x1, x2, y: _larger(xp, x2, x1, y)),
-    Scale(lambda xp, x1, x2, y: _larger(xp, x1, x2, y)),
+    Scale(lambda xp, x1, x2: _larger(xp, x2, x1)),
+    Scale(lambda xp, x1, x2: _larger(xp, x1, x2)),
 )
 copysign = Binary("copysign(x1, x2)", Scale(lambda xp, x1, y: xp.sign(x1) * xp.sign(y)), Scale(0))
 nextafter = Binary("nextafter(x1, x2)", Scale(1), Scale(0))
