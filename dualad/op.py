@@ -76,14 +76,17 @@ class Op:
         self.node_name = node_name or self.name.rpartition(".")[2].title().replace("_", "")
         self.functions = Functions(self.name, compute)
         self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
-        parameters = [inspect.Parameter(a, inspect.Parameter.POSITIONAL_ONLY) for a in self.arguments]
-        self.__signature__ = inspect.Signature(parameters)
         for position, m in enumerate(() if self.variadic else maps):
             self.maps.append(m)
             if m is not None:
                 m.bind(self, position)
         self.differentiable = any(m is not None for m in maps)
         REGISTRY[self.name] = self
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        return inspect.Signature([inspect.Parameter(a, kind) for a in self.arguments])
 
     def __repr__(self) -> str:
         return f"<dualad op {self.name}>"

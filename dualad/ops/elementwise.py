@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from ..backends.registry import DTYPES
+from ..dtypes import int8
 from ..engine.fit import astype
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
@@ -47,8 +48,9 @@ def _pow_exponent(xp: Any, x1: Any, y: Any) -> Any:
 
 def _larger(xp: Any, a: Any, b: Any) -> Any:
     """1 where a > b, 0 where a < b, and a half where they tie."""
-    dtype = DTYPES[(b if type(a) in PYTHON_SCALARS else a).dtype]
-    return xp.where(a == b, 0.5, astype(xp, a > b, dtype))
+    dtype = next(d for v in (a, b) if (d := array_dtype(v)).is_differentiable)
+    halves = astype(xp, a > b, int8) + astype(xp, a >= b, int8)  # bytes: a quarter of where()'s time
+    return astype(xp, halves, dtype) * 0.5
 
 
 def _complex_sign(xp: Any, t: Any, x: Any, y: Any) -> Any:
