@@ -21,8 +21,13 @@ def tests(session: nox.Session) -> None:
     """Run the tests and the documentation's examples on every backend present."""
     session.install("-e", ".[test]", "-e", "plugins/dualad-strict", "-e", cupy_plugin())
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
-    session.run("pytest", "plugins/dualad-cupy/tests/test_unavailable.py", "plugins/dualad-strict/tests",
-                "--deselect", "plugins/dualad-strict/tests/test_suite.py::test_the_suite_passes")
+    session.run(
+        "pytest",
+        "plugins/dualad-cupy/tests/test_unavailable.py",
+        "plugins/dualad-strict/tests",
+        "--deselect",
+        "plugins/dualad-strict/tests/test_suite.py::test_the_suite_passes",
+    )
 
 
 @nox.session

@@ -53,7 +53,7 @@ def squares_by_hand(x: np.ndarray, n: int) -> np.ndarray:
 
 
 def reads(n: int) -> dict[str, Contestant]:
-    """n scalar reads of an n-vector, forward and backward."""
+    """N scalar reads of an n-vector, forward and backward."""
     x = np.linspace(0, 1, n)
     hips = autograd.grad(lambda x: squares(x, n))
     entrants = contestants(
@@ -68,7 +68,7 @@ def reads(n: int) -> dict[str, Contestant]:
 
 
 def writes(n: int) -> dict[str, Contestant]:
-    """n scalar writes into an n-vector, forward and backward."""
+    """N scalar writes into an n-vector, forward and backward."""
     x = np.linspace(0, 1, n)
     entrants = contestants(
         backward(lambda x: fill(dualad.zeros, x, n).sum(), dualad.tensor(x, requires_grad=True)),

@@ -92,9 +92,7 @@ def reverse() -> dict[str, Contestant]:
         torch_loss(tparameters, timages, tlabels).backward()
         return [p.grad for p in tparameters]
 
-    entrants = contestants(
-        with_dualad, with_torch, lambda: hips(arrays), lambda: by_hand(arrays, x, labels)
-    )
+    entrants = contestants(with_dualad, with_torch, lambda: hips(arrays), lambda: by_hand(arrays, x, labels))
     for name in (DUALAD, TORCH, HIPS):
         for got, right in zip(entrants[name].run(), by_hand(arrays, x, labels), strict=True):
             array = np.asarray(got)

@@ -57,8 +57,9 @@ for _domain, _names in (
         _add(REGISTRY[_name], _domain, name=_name, op=_name)
         _add(REGISTRY[_name], _domain[0, 0], name=f"{_name}-0d", op=_name)
 
-for _name in "sign_of_real floor ceil round trunc".split():
+for _name in ["sign_of_real", "floor", "ceil", "round", "trunc"]:
     _add(REGISTRY[_name], ANY * 1.3, name=_name, complex=False, op=_name)
+
 
 def _other(*shape):  # no element equals one of `signed`'s, or is a multiple of it
     return signed(*shape, seed=5) * 1.0731
@@ -71,12 +72,22 @@ PAIRS = {
     "0d": (signed(2, 3), _other()),
     "outer": (signed(3, 1), _other(1, 2)),
 }
-for _name in "add subtract multiply divide".split():
+for _name in ["add", "subtract", "multiply", "divide"]:
     for _form, _pair in PAIRS.items():
         _add(REGISTRY[_name], *_pair, name=f"{_name}-{_form}", op=_name)
     _add(lambda x, f=REGISTRY[_name]: f(2.5, x), ANY, name=f"{_name}-number-left", op=_name)
     _add(lambda x, f=REGISTRY[_name]: f(x, 2.5), ANY, name=f"{_name}-number-right", op=_name)
-for _name in "maximum minimum copysign hypot atan2 logaddexp nextafter clip_below clip_above".split():
+for _name in [
+    "maximum",
+    "minimum",
+    "copysign",
+    "hypot",
+    "atan2",
+    "logaddexp",
+    "nextafter",
+    "clip_below",
+    "clip_above",
+]:
     for _form, _pair in PAIRS.items():
         _add(REGISTRY[_name], *_pair, name=f"{_name}-{_form}", complex=False, op=_name)
 for _name in ("remainder", "floor_divide"):
@@ -120,8 +131,14 @@ for _form, _key in KEYS.items():
     if _form not in ("repeated", "pairs"):  # which of several values is written is not defined
         _add(lambda v, x, k=_key: REGISTRY["setitem"](v, x, key=k), signed(*_part.shape, seed=3), signed(3, 3),
              name=f"setitem-{_form}", op="setitem")  # fmt: skip
-_add(lambda v, x: REGISTRY["setitem"](v, x, key=slice(1, 3)), signed(), signed(3, 2), name="setitem-broadcast")
-_add(lambda x: dualad.take(x, dualad.asarray([2, 0, -1], dtype=dualad.int32, device=x.device), axis=1), signed(2, 3), name="take")
+_add(
+    lambda v, x: REGISTRY["setitem"](v, x, key=slice(1, 3)), signed(), signed(3, 2), name="setitem-broadcast"
+)
+_add(
+    lambda x: dualad.take(x, dualad.asarray([2, 0, -1], dtype=dualad.int32, device=x.device), axis=1),
+    signed(2, 3),
+    name="take",
+)
 _add(lambda x: dualad.take_along_axis(x, dualad.asarray([[2, 0], [1, 1]], dtype=dualad.int32, device=x.device), axis=1),
      signed(2, 3), name="take_along_axis")  # fmt: skip
 
@@ -148,7 +165,12 @@ _add(lambda x, y: dualad.broadcast_arrays(x, y), signed(2, 1), signed(3), name="
 _add(lambda x, y: dualad.meshgrid(x, y), signed(2), signed(3), name="meshgrid")
 _add(lambda x: dualad.tril(x, k=-1), signed(3, 3), name="tril", op="tril")
 _add(lambda x: dualad.triu(x, k=1), signed(2, 3, 3), name="triu", op="triu")
-_add(lambda x: x.to(dualad.complex64 if x.dtype in (dualad.float32, dualad.complex64) else dualad.complex128), ANY, name="astype-complex", op="astype")
+_add(
+    lambda x: x.to(dualad.complex64 if x.dtype in (dualad.float32, dualad.complex64) else dualad.complex128),
+    ANY,
+    name="astype-complex",
+    op="astype",
+)
 _add(lambda x: x.to(x.device, copy=True), ANY, name="copy")
 _add(lambda x, y: dualad.where(dualad.asarray([True, False, True], device=x.device), x, y),
      signed(2, 3), signed(2, 1, seed=3), name="where", op="where")  # fmt: skip
@@ -156,7 +178,15 @@ _add(lambda x, y: dualad.where(dualad.asarray([True, False, True], device=x.devi
 # -- reductions, sorting, products -------------------------------------------------------------
 
 AXES = {"all": {}, "axis": {"axis": 1}, "axes": {"axis": (0, -1)}, "kept": {"axis": 0, "keepdims": True}}
-for _name, _op in {"sum": "sum", "mean": "mean", "max": "max", "min": "min", "prod": "", "var": "", "std": ""}.items():
+for _name, _op in {
+    "sum": "sum",
+    "mean": "mean",
+    "max": "max",
+    "min": "min",
+    "prod": "",
+    "var": "",
+    "std": "",
+}.items():
     for _form, _axis in AXES.items():
         _add(lambda x, f=getattr(dualad, _name), a=_axis: f(x, **a), X, name=f"{_name}-{_form}",
              complex=_name in ("sum", "mean", "prod"), op=_op)  # fmt: skip
@@ -165,7 +195,12 @@ _zero[0, 1] = _zero[1, 0] = _zero[1, 3] = 0
 _add(lambda x: dualad.prod(x, axis=1), _zero, name="prod-zeros")
 _add(lambda x: dualad.std(x, axis=1, correction=1), X, name="std-corrected", complex=False)
 for _p in (2, 1, 3, 1.5, float("inf"), -float("inf")):
-    _add(lambda x, p=_p: dualad.linalg.vector_norm(x, axis=-1, ord=p), X, name=f"norm-{_p}", op="norm" if _p == 2 else "")
+    _add(
+        lambda x, p=_p: dualad.linalg.vector_norm(x, axis=-1, ord=p),
+        X,
+        name=f"norm-{_p}",
+        op="norm" if _p == 2 else "",
+    )
 _add(lambda x: dualad.sort(x, axis=1, descending=True), X, name="sort", complex=False)
 
 SHAPES = {

@@ -30,7 +30,9 @@ def _tensor(array, dtype, device):
 def _draw(shapes, dtype, device, seed):
     """Return random Tensors of these shapes: a direction, or a cotangent."""
     rng = np.random.default_rng(seed)
-    parts = [rng.standard_normal(s) + (1j * rng.standard_normal(s) if dtype.is_complex else 0) for s in shapes]
+    parts = [
+        rng.standard_normal(s) + (1j * rng.standard_normal(s) if dtype.is_complex else 0) for s in shapes
+    ]
     return [_tensor(p, dtype, device) for p in parts]
 
 
@@ -70,7 +72,9 @@ def _differences(f, xs, ts, h=1e-6):
 
 def _check_close(got, want, rtol, atol):
     for a, b in zip(got, want, strict=True):
-        np.testing.assert_allclose(a.to("cpu").detach().numpy(), b.to("cpu").detach().numpy(), rtol=rtol, atol=atol)
+        np.testing.assert_allclose(
+            a.to("cpu").detach().numpy(), b.to("cpu").detach().numpy(), rtol=rtol, atol=atol
+        )
 
 
 def test_every_differentiable_op_has_an_example():
@@ -123,7 +127,9 @@ def test_second_derivatives(example, dtype, device):
     forward_over_forward = dualad.jvp(forward, (xs,), (ss,))[1]
     _check_close(reverse_over_forward, forward_over_reverse, 1e-9, 1e-9)
     _check_close(reverse_over_reverse, forward_over_reverse, 1e-9, 1e-9)
-    assert forward_over_forward.item() == pytest.approx(_inner(ss, forward_over_reverse).item(), rel=1e-9, abs=1e-9)
+    assert forward_over_forward.item() == pytest.approx(
+        _inner(ss, forward_over_reverse).item(), rel=1e-9, abs=1e-9
+    )
     _check_close(forward_over_reverse, _differences(gradient, xs, ts), 1e-6, 1e-6)
 
 
@@ -136,9 +142,7 @@ def test_backward_agrees_with_the_transform(example, dtype, device):
     want = dualad.grad(lambda xs: _inner(gs, f(xs)))(xs)
     second = dualad.grad(lambda xs: _inner(dualad.grad(lambda xs: _inner(gs, f(xs)))(xs), ts))(xs)
     leaves = [x.detach().clone().requires_grad_() for x in xs]
-    first = dualad.autograd.grad(
-        _inner(gs, f(leaves)), leaves, create_graph=True, materialize_grads=True
-    )
+    first = dualad.autograd.grad(_inner(gs, f(leaves)), leaves, create_graph=True, materialize_grads=True)
     _check_close(first, want, 1e-12, 1e-12)
     total = _inner(first, ts)
     if total.requires_grad:
@@ -210,7 +214,9 @@ def test_constant_ops_agree_with_numpy_and_do_not_require_grad(name, device):
     dtype = {"bitwise": np.int32, "logical": np.bool_}.get(name.partition("_")[0], np.float32)
     arrays = [np.array([1.0, 0.0, 3.0]).astype(dtype), np.array([1.0, 2.0, 1.0]).astype(dtype)]
     arrays = arrays[: len(op.arguments)]
-    static = {"argmax": {"axis": 0, "keepdims": False}, "argmin": {"axis": 0, "keepdims": False}}.get(name, {})
+    static = {"argmax": {"axis": 0, "keepdims": False}, "argmin": {"axis": 0, "keepdims": False}}.get(
+        name, {}
+    )
     static = {"argsort": {"axis": 0, "descending": False, "stable": True},
               "all": {"axis": (0,), "keepdims": False}, "any": {"axis": (0,), "keepdims": False}}.get(name, static)  # fmt: skip
     tensors = [dualad.asarray(a, device=device) for a in arrays]

@@ -171,7 +171,9 @@ clip_above = Binary(
 
 conj_of_complex = Unary("conj(x)", Linear(lambda xp, g, like: xp.conj(g)))
 real_of_complex = Unary("real(x)", Linear(lambda xp, g, like: g), dtype=real_result)
-imag_of_complex = Unary("imag(x)", Linear(lambda xp, g, like: astype(xp, g, DTYPES[like.dtype]) * 1j), dtype=real_result)
+imag_of_complex = Unary(
+    "imag(x)", Linear(lambda xp, g, like: astype(xp, g, DTYPES[like.dtype]) * 1j), dtype=real_result
+)
 
 # -- constants: results that do not move -------------------------------------------------------
 

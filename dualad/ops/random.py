@@ -128,7 +128,12 @@ def _draw(kind: str, size: Any, dtype: Any, device: Any, requires_grad: bool, **
             seed = np.random.SeedSequence().entropy if _seed is None else _seed
             _generators[device] = backend.generator(seed, device)  # type: ignore[arg-type]
         array = backend.random(
-            _generators[device], kind, as_shape(size), native(backend, as_dtype(dtype), device), device, **parameters
+            _generators[device],
+            kind,
+            as_shape(size),
+            native(backend, as_dtype(dtype), device),
+            device,
+            **parameters,
         )
     x = Tensor(array)
     return require_grad(x) if requires_grad else x

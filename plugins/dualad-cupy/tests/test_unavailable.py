@@ -3,10 +3,11 @@
 import sys
 import types
 
-import dualad
 import dualad_cupy
 import numpy as np
 import pytest
+
+import dualad
 
 
 def fake_cupy(monkeypatch, get_device_count, zeros=np.zeros):

@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dualad
 import dualad_strict
 import numpy as np
 import pytest
+
+import dualad
 
 ROOT = Path(__file__).parents[3]
 BACKEND = dualad_strict.StrictBackend()

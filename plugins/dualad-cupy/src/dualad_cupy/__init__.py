@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
+
 from dualad.backends import Backend, Device, hookimpl
 
 

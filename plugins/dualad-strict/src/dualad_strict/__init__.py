@@ -7,6 +7,7 @@ from typing import Any
 
 import array_api_strict as xp
 import numpy as np
+
 from dualad import DType
 from dualad.backends import Backend, Device, hookimpl
 
