@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import autograd
@@ -23,7 +24,7 @@ def data() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     x = rng.standard_normal((BATCH, SIZES[0]), dtype=np.float32)
     labels = rng.integers(0, SIZES[-1], BATCH)
     parameters = []
-    for n, m in zip(SIZES, SIZES[1:], strict=False):
+    for n, m in pairwise(SIZES):
         parameters.append(rng.standard_normal((n, m), dtype=np.float32) * np.float32((2 / n) ** 0.5))
         parameters.append(np.zeros(m, dtype=np.float32))
     return x, labels, parameters

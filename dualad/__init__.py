@@ -48,6 +48,7 @@ from .errors import (
     GradientError,
     InplaceError,
     MissingDerivativeError,
+    NumPyFunctionError,
     ShapeError,
     UnknownOperandError,
 )
@@ -188,7 +189,7 @@ Tensor.__module__ = device.__module__ = "dualad"  # where users import them from
 __all__ = [
     "AxisError", "BackendError", "BoolTensor", "ByteTensor", "CharTensor", "DType", "DTypeError",
     "DeviceError", "DoubleTensor", "DualadError", "FloatTensor", "GradientError", "HalfTensor",
-    "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError", "ShapeError", "ShortTensor",
+    "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError", "NumPyFunctionError", "ShapeError", "ShortTensor",
     "Tensor", "UnknownOperandError", "__version__", "abs", "absolute", "acos", "acosh", "add", "all",
     "any", "arange", "argmax", "argmin", "argsort", "as_tensor", "asarray", "asin", "asinh", "astype",
     "atan", "atan2", "atanh", "autograd", "backends", "bitwise_and", "bitwise_invert",

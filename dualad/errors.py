@@ -12,6 +12,7 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
     ├── DTypeError (TypeError, RuntimeError)  dtypes that do not fit
     ├── DeviceError (RuntimeError)            arrays on devices that cannot meet
     ├── UnknownOperandError (TypeError)       an argument of an op that is no array or number
+    ├── NumPyFunctionError (TypeError)        a NumPy function, or argument, that Tensors lack
     └── BackendError (RuntimeError)           a backend that is missing, broken or unavailable
 """
 
@@ -24,6 +25,7 @@ __all__ = [
     "GradientError",
     "InplaceError",
     "MissingDerivativeError",
+    "NumPyFunctionError",
     "ShapeError",
     "UnknownOperandError",
 ]
@@ -70,3 +72,7 @@ class UnknownOperandError(DualadError, TypeError):
 
     An operator then lets the other side try.
     """
+
+
+class NumPyFunctionError(DualadError, TypeError):
+    """A NumPy function, or one of its arguments, that has no counterpart on Tensors."""

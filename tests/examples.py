@@ -188,7 +188,7 @@ for _name, _op in {
     "std": "",
 }.items():
     for _form, _axis in AXES.items():
-        _add(lambda x, f=getattr(dualad, _name), a=_axis: f(x, **a), X, name=f"{_name}-{_form}",
+        _add(lambda x, f=_name, a=_axis: getattr(dualad, f)(x, **a), X, name=f"{_name}-{_form}",
              complex=_name in ("sum", "mean", "prod"), op=_op)  # fmt: skip
 _zero = signed(2, 4)
 _zero[0, 1] = _zero[1, 0] = _zero[1, 3] = 0

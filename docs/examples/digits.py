@@ -6,6 +6,7 @@ as the test set. Run it with ``nox -s digits``, or ``python docs/examples/digits
 
 import argparse
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
@@ -26,7 +27,7 @@ class Classifier:
 
     def __init__(self, *sizes, device):
         self.layers = []
-        for n, m in zip(sizes, sizes[1:]):
+        for n, m in pairwise(sizes):
             weight = (dualad.randn(n, m, device=device) * (2 / n) ** 0.5).requires_grad_()
             bias = dualad.zeros(m, device=device, requires_grad=True)
             self.layers.append((weight, bias))
@@ -93,7 +94,7 @@ def draw(path, history, images, truth, predicted):
 
     right.suptitle(f"{len(wrong)} of {len(truth)} test digits wrong")
     grid = right.subplots(rows, columns).flat
-    for cell, i in zip(grid, wrong):
+    for cell, i in zip(grid, wrong, strict=False):
         cell.imshow(images[i].reshape(8, 8), cmap="gray_r")
         cell.set_title(f"{truth[i]}, not {predicted[i]}", fontsize=9)
     for cell in right.axes:
@@ -114,7 +115,7 @@ def main():
     pixels = (pixels / 16).astype(np.float32)
     # The split is fixed, whatever the seed: a test set is not chosen by its result.
     split = train_test_split(pixels, digits, test_size=0.2, random_state=0, stratify=digits)
-    x_train, x_test, y_train, y_test = (dualad.tensor(part, device=device) for part in split)
+    x_train, x_test, y_train, _ = (dualad.tensor(part, device=device) for part in split)
 
     start = time.perf_counter()
     dualad.manual_seed(options.seed)

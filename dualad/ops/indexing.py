@@ -182,8 +182,12 @@ def update(x: Tensor, function: Any, *others: Any) -> Tensor:
 def check_writable(x: Tensor) -> None:
     """Raise if x is a leaf whose gradient an in-place change would spoil."""
     x._refresh()
-    if type(x._node) is Leaf and RECORDING.get():
+    if not RECORDING.get():
+        return
+    if type(x._node) is Leaf:
         raise InplaceError(LEAF_IN_PLACE)
+    if x._alias is not None and type(x._alias.family.node) is Leaf:
+        raise InplaceError("a view of " + LEAF_IN_PLACE)
 
 
 def _at(step: Any, key: Any) -> bool:
@@ -234,12 +238,13 @@ def _write_in_place(x: Tensor, value: Any, key: Any) -> bool:
         return False
     if BY_TYPE[type(raw)] is not backend and type(raw) not in PYTHON_SCALARS:
         return False
-    if recording and level >= 0:
+    try:
         x._value = backend.write(x._value, raw, key)
+    except (ValueError, IndexError):
+        return False  # `setitem` fails again, and explains
+    if recording and level >= 0:
         new = _setitem.record(x._value, [raw, x._value], [source, node], level, {"key": key})
         x._node = new._node
-    else:
-        x._value = backend.write(x._value, raw, key)
     return True
 
 

@@ -14,13 +14,9 @@ import numpy as np
 
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
-from ..errors import DualadError
+from ..errors import NumPyFunctionError
 from . import creation, elementwise, indexing, linalg, manipulation, reductions, searching
 from .creation import asarray
-
-
-class NumPyFunctionError(DualadError, TypeError):
-    """A NumPy function, or one of its arguments, that has no counterpart on Tensors."""
 
 
 # -- ufuncs ------------------------------------------------------------------------------------
@@ -71,11 +67,15 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
     return _call(f"np.{name}", function, *inputs, **kwargs)
 
 
+# What NumPy's arguments are when the caller has not given them; casting and order are strings.
+_DEFAULTS = (None, True, np._NoValue)
+
+
 def _call(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function with those of NumPy's arguments that are not at their defaults."""
     for unsupported in ("out", "where", "casting", "order", "subok", "initial"):
         value = kwargs.pop(unsupported, None)
-        if value not in (None, True, np._NoValue, "same_kind", "K", "C"):
+        if not any(value is default for default in _DEFAULTS) and not isinstance(value, str):
             raise NumPyFunctionError(f"{name}: the argument {unsupported}= is not available on Tensors")
     kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not np._NoValue}
     return function(

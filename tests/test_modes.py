@@ -1,0 +1,107 @@
+"""Grad mode: per thread, per async task, as context and as decorator of every kind of function."""
+
+import asyncio
+import threading
+
+import pytest
+
+import dualad
+
+
+def test_contexts_nest_and_come_back():
+    with dualad.no_grad():
+        assert not dualad.is_grad_enabled()
+        with dualad.enable_grad():
+            assert dualad.is_grad_enabled()
+        assert not dualad.is_grad_enabled()
+    assert dualad.is_grad_enabled()
+
+
+def test_an_exception_restores_the_mode():
+    with pytest.raises(KeyError), dualad.no_grad():
+        raise KeyError
+    assert dualad.is_grad_enabled()
+
+
+def test_one_object_may_be_entered_twice():
+    mode = dualad.no_grad()
+    with mode, mode:
+        pass
+    assert dualad.is_grad_enabled()
+
+
+def test_nothing_is_recorded():
+    x = dualad.ones(2, requires_grad=True)
+    with dualad.no_grad():
+        y = x * 2
+        z = x[0]
+    assert not y.requires_grad
+    assert not z.requires_grad
+    assert y.is_leaf
+
+
+@pytest.mark.parametrize("decorator", [dualad.no_grad, dualad.no_grad()], ids=["bare", "called"])
+def test_decorated_functions(decorator):
+    @decorator
+    def f(a, *, b):
+        """Add."""
+        return a + b, dualad.is_grad_enabled()
+
+    assert f(1, b=2) == (3, False)
+    assert f.__doc__ == "Add."
+    assert dualad.is_grad_enabled()
+
+
+def test_decorated_generators_hold_the_mode_only_while_they_run():
+    @dualad.no_grad()
+    def f():
+        got = yield dualad.is_grad_enabled()
+        try:
+            yield got, dualad.is_grad_enabled()
+        except KeyError:
+            yield "caught", dualad.is_grad_enabled()
+        return dualad.is_grad_enabled()
+
+    generator = f()
+    assert next(generator) is False
+    assert dualad.is_grad_enabled()
+    assert generator.send("sent") == ("sent", False)
+    assert generator.throw(KeyError) == ("caught", False)
+    with pytest.raises(StopIteration) as stop:
+        next(generator)
+    assert stop.value.value is False
+    assert dualad.is_grad_enabled()
+
+
+def test_set_grad_enabled_as_a_function_and_as_a_context():
+    dualad.set_grad_enabled(False)
+    assert not dualad.is_grad_enabled()
+    dualad.set_grad_enabled(True)
+    with dualad.set_grad_enabled(False):
+        assert not dualad.is_grad_enabled()
+    assert dualad.is_grad_enabled()
+
+
+def test_threads_have_modes_of_their_own():
+    seen = []
+    with dualad.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(dualad.is_grad_enabled()))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+def test_tasks_have_modes_of_their_own():
+    @dualad.no_grad()
+    async def off():
+        await asyncio.sleep(0)
+        return dualad.is_grad_enabled()
+
+    async def on():
+        await asyncio.sleep(0)
+        return dualad.is_grad_enabled()
+
+    async def both():
+        return await asyncio.gather(off(), on(), off())
+
+    assert asyncio.run(both()) == [False, True, False]
