@@ -316,12 +316,16 @@ class Binary(Op):
         if node is None or not self.differentiable or not RECORDING.get():
             return Tensor(y)
         map1, map2 = self.maps
-        values = (value1, value2, y)
-        saved = (
-            None if node1 is None else map1.pick(values),
-            None if node2 is None else map2.pick(values),
-        )
+        if map1.reads or map2.reads:
+            values = (value1, value2, y)
+            saved = (
+                None if node1 is None else map1.pick(values),
+                None if node2 is None else map2.pick(values),
+            )
+        else:
+            saved = _NOTHING
         return Tensor(y, Node(self, node.level, (node1, node2), saved, _NO_KEYWORDS, y.shape, y.dtype))
 
 
 _NO_KEYWORDS: dict[str, Any] = {}
+_NOTHING: Any = ((), ())  # what an op saves whose rules read no values

@@ -14,6 +14,7 @@ from . import (
     creation,
     elementwise,
     indexing,
+    joining,
     linalg,
     manipulation,
     moving,
@@ -24,7 +25,7 @@ from . import (
 from .common import as_shape
 from .descriptions import DESCRIPTIONS, describe
 
-for _room in (elementwise, creation, indexing, manipulation, searching, reductions):
+for _room in (elementwise, creation, indexing, manipulation, joining, searching, reductions):
     for _name, _function in vars(_room).items():
         _own = isinstance(_function, Op) or getattr(_function, "__module__", "") == _room.__name__
         if _own and not _name.startswith("_"):

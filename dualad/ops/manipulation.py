@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -15,11 +14,11 @@ from ..engine.fit import astype as fit_dtype
 from ..engine.tensor import Tensor
 from ..engine.views import detach, link
 from ..errors import DTypeError, ShapeError
-from ..op import Op, Unary
-from ..rules import Joint, Linear, Scale
+from ..op import Unary
+from ..rules import Linear, Scale
 from .common import all_axes, as_shape, one_axis
 from .creation import asarray
-from .indexing import getitem, read
+from .indexing import getitem
 
 # -- ops ---------------------------------------------------------------------------------------
 
@@ -30,16 +29,6 @@ def _permuted(x: Any, *, axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _permute_back(xp: Any, g: Any, like: Any, *, axes: tuple[int, ...]) -> Any:
     return xp.permute_dims(g, tuple(sorted(range(len(axes)), key=axes.__getitem__)))
-
-
-def _joined(*arrays: Any, axis: int, starts: Any) -> tuple[int, ...]:
-    first = arrays[0].shape
-    return (*first[:axis], sum(a.shape[axis] for a in arrays), *first[axis + 1 :])
-
-
-def _part(xp: Any, g: Any, like: Any, *, axis: int, starts: Any, position: int) -> Any:
-    start = starts[position]
-    return xp.getitem(g, key=(*[slice(None)] * axis, slice(start, start + like.shape[axis])))
 
 
 _reshape = Unary(
@@ -57,19 +46,6 @@ _roll = Unary(
     "roll(x)",
     Linear(lambda xp, g, like, *, shift, axis: xp.roll(g, tuple(-s for s in shift), axis=axis)),
     shape=shapes.same,
-)
-_concat = Op(
-    "concat(*arrays)",
-    Joint(_part),
-    shape=_joined,
-    compute=lambda xp, *arrays, axis, starts: xp.concat(arrays, axis=axis),
-    node_name="Cat",
-)
-_stack = Op(
-    "stack(*arrays)",
-    Joint(lambda xp, g, like, *, axis, position: xp.getitem(g, key=(*[slice(None)] * axis, position))),
-    shape=lambda *arrays, axis: (*arrays[0].shape[:axis], len(arrays), *arrays[0].shape[axis:]),
-    compute=lambda xp, *arrays, axis: xp.stack(arrays, axis=axis),
 )
 _astype = Unary(
     "astype(x)",
@@ -394,77 +370,6 @@ def tile(x: Any, repetitions: Any, /) -> Tensor:
     apart = reshape(x, tuple(m for n in lengths for m in (1, n)))
     wide = broadcast_to(apart, tuple(m for k, n in zip(times, lengths, strict=True) for m in (k, n)))
     return reshape(wide, tuple(k * n for k, n in zip(times, lengths, strict=True)))
-
-
-# -- joining and parting -------------------------------------------------------------------------
-
-
-def concat(arrays: Any, /, *, axis: int | None = 0) -> Tensor:
-    """Return the arrays joined along an axis they have; with None, as vectors.
-
-    Raises
-    ------
-    ShapeError
-        If they differ in the other axes.
-
-    Examples
-    --------
-    >>> import dualad
-    >>> dualad.concat([dualad.ones(2), dualad.zeros(1)])
-    tensor([1., 1., 0.])
-    """
-    tensors = [asarray(a) for a in arrays]
-    if axis is None:
-        tensors, axis = [reshape(t, (-1,)) for t in tensors], 0
-    if not tensors:
-        raise ShapeError("concat: expected at least one array, got none")
-    axis = one_axis("concat", axis, tensors[0].ndim)
-    others = {(*t.shape[:axis], *t.shape[axis + 1 :]) for t in tensors}
-    if len(others) > 1 or len({t.ndim for t in tensors}) > 1 or not tensors[0].ndim:
-        listed = " and ".join(str(t.shape) for t in tensors)
-        raise ShapeError(
-            f"concat: shapes {listed} must agree in all axes but axis {axis}, of which there must be one"
-        )
-    starts = tuple(accumulate((t.shape[axis] for t in tensors), initial=0))
-    return _concat(*tensors, axis=axis, starts=starts)
-
-
-def stack(arrays: Any, /, *, axis: int = 0) -> Tensor:
-    """Return arrays of one shape joined along a new axis.
-
-    Raises
-    ------
-    ShapeError
-        If their shapes differ.
-
-    Examples
-    --------
-    >>> import dualad
-    >>> dualad.stack([dualad.ones(2), dualad.zeros(2)])
-    tensor([[1., 1.],
-            [0., 0.]])
-    """
-    tensors = [asarray(a) for a in arrays]
-    if len({t.shape for t in tensors}) != 1:
-        listed = " and ".join(str(t.shape) for t in tensors) or "none"
-        raise ShapeError(f"stack: expects arrays of one shape, got {listed}")
-    return _stack(*tensors, axis=one_axis("stack", axis, tensors[0].ndim + 1))
-
-
-def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
-    """Return the parts of x along an axis, which they no longer have, as a tuple of views.
-
-    Examples
-    --------
-    >>> import dualad
-    >>> dualad.unstack(dualad.tensor([1, 2]))
-    (tensor(1), tensor(2))
-    """
-    x = asarray(x)
-    if not x.ndim:
-        raise TypeError("iteration over a 0-d tensor")
-    axis = one_axis("unstack", axis, x.ndim)
-    return tuple(read(x, (*[slice(None)] * axis, i) if axis else i) for i in range(x.shape[axis]))
 
 
 # -- dtype and copies ----------------------------------------------------------------------------

@@ -15,9 +15,8 @@ import numpy as np
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
 from ..errors import NumPyFunctionError
-from . import creation, elementwise, indexing, linalg, manipulation, reductions, searching
+from . import creation, elementwise, indexing, joining, linalg, manipulation, reductions, searching
 from .creation import asarray
-
 
 # -- ufuncs ------------------------------------------------------------------------------------
 
@@ -149,7 +148,7 @@ def _at_least(ndim: int) -> Callable[..., Any]:
 def _joined(ndim: int, axis: int) -> Callable[..., Any]:
     def call(arrays: Any, **kw: Any) -> Tensor:
         parts = [_at_least(ndim)(a) for a in arrays]
-        return manipulation.concat(parts, axis=axis if parts[0].ndim > 1 else 0)
+        return joining.concat(parts, axis=axis if parts[0].ndim > 1 else 0)
 
     return call
 
@@ -181,8 +180,8 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.broadcast_to: lambda a, shape, subok=False: manipulation.broadcast_to(a, shape),
     np.broadcast_arrays: lambda *arrays, subok=False: manipulation.broadcast_arrays(*arrays),
     np.meshgrid: lambda *arrays, indexing="xy": manipulation.meshgrid(*arrays, indexing=indexing),
-    np.concatenate: lambda arrays, axis=0, **kw: manipulation.concat(arrays, axis=axis),
-    np.stack: lambda arrays, axis=0, **kw: manipulation.stack(arrays, axis=axis),
+    np.concatenate: lambda arrays, axis=0, **kw: joining.concat(arrays, axis=axis),
+    np.stack: lambda arrays, axis=0, **kw: joining.stack(arrays, axis=axis),
     np.vstack: _joined(2, 0), np.hstack: _joined(1, 1),
     np.atleast_1d: _at_least(1), np.atleast_2d: _at_least(2),
     np.flip: lambda a, axis=None: manipulation.flip(a, axis=axis),

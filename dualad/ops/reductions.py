@@ -21,6 +21,7 @@ from . import elementwise as elem
 from . import manipulation as manip
 from .common import all_axes, boolean, kept, real_result
 from .creation import asarray
+from .joining import concat
 from .searching import argmax, argmin, where
 
 # -- rules -------------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ def prod(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False)
     while (n := y.shape[-1]) > 1:
         half = n // 2
         pairs = y[..., :half] * y[..., half : 2 * half]
-        y = pairs if n % 2 == 0 else manip.concat([pairs, y[..., 2 * half :]], axis=-1)
+        y = pairs if n % 2 == 0 else concat([pairs, y[..., 2 * half :]], axis=-1)
     return manip.reshape(y, reduced(x, axis=axes, keepdims=keepdims))
 
 
