@@ -263,7 +263,7 @@ class Unary(Op):
             if type(node) is Dual and self.differentiable and RECORDING.get():
                 y = self.push_arrays(function, (value,), (node,), node.level, static)
                 return super().__call__(x, **static) if y is None else y
-            y = function(value, **static)
+            y = function(value, **static) if static else function(value)
         except (ValueError, TypeError, RuntimeError, IndexError):
             return super().__call__(x, **static)  # fails again, and explains
         if node is None or not self.differentiable or not RECORDING.get():
