@@ -4,6 +4,7 @@ The derivative of an op in one of its arguments is a linear map. It is told in t
 these forms, and knows two verbs: `push` carries a tangent forward, `pull` a cotangent back.
 
     Scale         dy = p * dx        the rule gives the factor p
+    Weighted      dy = sum(p * dx)   the same for a reduction
     Linear        dy = op(dx)        the op is linear in this argument; the rule is its adjoint
     Joint         the same, for ops linear in several arguments together (where, concat)
     Differential  dy = rule(dx)      any code linear in dx; its adjoint is found by taping it
@@ -29,6 +30,7 @@ from .engine.modes import enable_grad
 from .engine.namespace import ops
 from .engine.node import Leaf, Standin, fresh_level
 from .engine.operands import PYTHON_SCALARS
+from .engine.shapes import kept
 from .engine.tensor import Tensor, lift, raw_value
 from .engine.walk import Walk
 from .errors import MissingDerivativeError
@@ -147,6 +149,30 @@ class Scale(Map):
         if self.factor == -1:
             return -a
         return xp.zeros_like(a) if self.factor == 0 else a * self.factor
+
+
+class Weighted(Scale):
+    """``dy = sum(p * dx)`` over the op's ``axis``: a reduction.
+
+    Parameters
+    ----------
+    rule : callable
+        The weights, ``rule(xp, *values, **keywords) -> p``, of the argument's shape. A
+        Differential could say the same; taping it took longer than the rest of a small network.
+    """
+
+    def bind(self, op: Any, position: int) -> None:
+        super().bind(op, position)
+        self.factor_rule = None  # there is more to its pull than the factor
+
+    def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
+        assert self.rule is not None
+        p = self.rule(xp, *reads, **self.named(static))
+        return xp.sum(t * p, axis=static["axis"], keepdims=static["keepdims"])
+
+    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
+        g = xp.reshape(g, kept(like.shape, static["axis"]))
+        return super().pull(xp, g, like, reads, static, is_complex)
 
 
 def conjugate(xp: Any, p: Any) -> Any:

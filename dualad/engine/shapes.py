@@ -49,3 +49,8 @@ def matmul(a: Any, b: Any) -> Shape:
     rows = a[-2:-1] if len(a) > 1 else ()
     columns = b[-1:] if len(b) > 1 else ()
     return (*broadcast(a[:-2], b[:-2]), *rows, *columns)
+
+
+def kept(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape with the axes in `axis` of length 1."""
+    return tuple(1 if i in axis else n for i, n in enumerate(shape))

@@ -78,11 +78,6 @@ def all_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     return axes
 
 
-def kept(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a shape with the axes in `axis` of length 1."""
-    return tuple(1 if i in axis else n for i, n in enumerate(shape))
-
-
 def as_shape(shape: Any) -> tuple[int, ...]:
     """Return a shape given as one number, as several (in a tuple), or as a tuple or list in one."""
     if isinstance(shape, (tuple, list)):

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from ..backends.registry import DTYPES
 from ..dtypes import as_dtype, real_of
 from ..engine.fit import astype
-from ..engine.shapes import reduced
+from ..engine.shapes import kept, reduced
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from ..op import Unary
-from ..rules import Differential, Linear, conjugate
+from ..rules import Linear, Weighted, conjugate
 from . import elementwise as elem
 from . import manipulation as manip
-from .common import all_axes, boolean, kept, real_result
+from .common import all_axes, boolean, real_result
 from .creation import asarray
 from .joining import concat
 from .searching import argmax, argmin, where
@@ -39,17 +39,15 @@ def _spread_mean(xp: Any, g: Any, like: Any, *, axis: Any) -> Any:
     return _spread(xp, g / _product([like.shape[i] for i in axis]), like, axis=axis)
 
 
-def _extremal(xp: Any, t: Any, x: Any, y: Any, *, axis: Any, keepdims: bool) -> Any:
-    """The mean of the tangent over the elements that attain the extremum."""
+def _extremal(xp: Any, x: Any, y: Any, *, axis: Any) -> Any:
+    """Even weights on the elements that attain the extremum."""
     at = astype(xp, x == xp.reshape(y, kept(x.shape, axis)), DTYPES[y.dtype])
-    count = xp.sum(at, axis=axis, keepdims=True)
-    return xp.sum(t * (at / count), axis=axis, keepdims=keepdims)
+    return at / xp.sum(at, axis=axis, keepdims=True)
 
 
-def _radial(xp: Any, t: Any, x: Any, y: Any, *, axis: Any, keepdims: bool) -> Any:
-    """The part of the tangent along x; 0 where x is 0. `fit` takes the real part."""
-    length = xp.reshape(y, kept(x.shape, axis))
-    return xp.sum(conjugate(xp, elem.times_inverse(xp, x, length)) * t, axis=axis, keepdims=keepdims)
+def _radial(xp: Any, x: Any, y: Any, *, axis: Any) -> Any:
+    """The direction of x; 0 where x is 0. `fit` takes the real part of a tangent along it."""
+    return conjugate(xp, elem.times_inverse(xp, x, xp.reshape(y, kept(x.shape, axis))))
 
 
 def _norm_of(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
@@ -60,9 +58,9 @@ def _norm_of(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
 
 _sum = Unary("sum(x)", Linear(_spread), shape=reduced)
 _mean = Unary("mean(x)", Linear(_spread_mean), shape=reduced)
-_max = Unary("max(x)", Differential(_extremal), shape=reduced)
-_min = Unary("min(x)", Differential(_extremal), shape=reduced)
-_norm = Unary("norm(x)", Differential(_radial), shape=reduced, dtype=real_result, compute=_norm_of)
+_max = Unary("max(x)", Weighted(_extremal), shape=reduced)
+_min = Unary("min(x)", Weighted(_extremal), shape=reduced)
+_norm = Unary("norm(x)", Weighted(_radial), shape=reduced, dtype=real_result, compute=_norm_of)
 _prod = Unary("prod(x)", shape=reduced)
 _all = Unary("all(x)", shape=reduced, dtype=boolean)
 _any = Unary("any(x)", shape=reduced, dtype=boolean)
