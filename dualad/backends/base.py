@@ -220,7 +220,8 @@ class Backend:
     ) -> Array:
         """Return random numbers: `kind` is a method of NumPy's Generator, `kw` its arguments."""
         values = getattr(generator, kind)(size=shape, **kw)
-        return self.xp.astype(self.from_numpy(np.asarray(values), device), dtype)
+        name = next(d.name for d, native in self.native_dtypes.items() if native == dtype)
+        return self.from_numpy(np.asarray(values).astype(name), device)
 
     # -- figures -----------------------------------------------------------------------------
 

@@ -98,13 +98,27 @@ def randint(low: int, high: Any, size: Any = None, *, dtype: Any = None, device:
 
 
 def rand_like(x: Any) -> Tensor:
-    """Return numbers as from `rand`, of the shape, dtype and device of x."""
+    """Return numbers as from `rand`, of the shape, dtype and device of x.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.rand_like(dualad.ones(2, 3)).shape
+    (2, 3)
+    """
     x = asarray(x)
     return rand(x.shape, dtype=x.dtype, device=x.device)
 
 
 def randn_like(x: Any) -> Tensor:
-    """Return numbers as from `randn`, of the shape, dtype and device of x."""
+    """Return numbers as from `randn`, of the shape, dtype and device of x.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.randn_like(dualad.ones(2, 3)).shape
+    (2, 3)
+    """
     x = asarray(x)
     return randn(x.shape, dtype=x.dtype, device=x.device)
 

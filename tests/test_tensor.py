@@ -1,0 +1,159 @@
+"""The Tensor that PyTorch and NumPy users know: attributes, operators, conversions, copies."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from conftest import needs
+
+import dualad
+
+
+@pytest.fixture
+def x(device):
+    return dualad.tensor([[1.0, 2.0], [3.0, 4.0]], device=device)
+
+
+def test_attributes(x, device):
+    assert (x.shape, x.ndim, x.dim(), x.numel(), x.size(), x.size(0)) == ((2, 2), 2, 2, 4, (2, 2), 2)
+    assert x.size == 4
+    assert x.dtype is dualad.float32
+    assert str(x.device) == device
+    assert x.is_leaf
+    assert not x.requires_grad
+    assert x.grad is x.grad_fn is None
+    assert x.T.tolist() == x.mT.tolist() == [[1.0, 3.0], [2.0, 4.0]]
+
+
+@pytest.mark.parametrize("op", ["+", "-", "*", "/", "//", "%", "**", "@", "<", "<=", ">", ">=", "==", "!="])
+def test_operators_with_everything_on_either_side(op, x):
+    a = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
+    b = np.array([[2.0, 1.0], [0.5, 3.0]], dtype=np.float32)
+    others = [(dualad.asarray(b, device=x.device), b)]
+    if op != "@":
+        others += [(2, 2), (1.5, 1.5)]
+    if str(x.device) == "cpu":  # what is not in the standard, NumPy takes
+        others += [(b, b)] if op == "@" else [(b, b), (True, True)]
+    for other, plain in others:
+        for left, right, want in (
+            (x, other, eval(f"a {op} b", {"a": a, "b": plain})),
+            (other, x, eval(f"b {op} a", {"a": a, "b": plain})),
+        ):
+            got = eval(f"a {op} b", {"a": left, "b": right})
+            assert type(got) is dualad.Tensor
+            np.testing.assert_allclose(got.cpu().numpy(), want, rtol=1e-6)
+
+
+def test_integer_operators(device):
+    i = dualad.tensor([5, 6], dtype=dualad.int32, device=device)
+    got = [i & 3, i | 3, i ^ 3, i << 1, i >> 1, 3 & i, ~i, -i, +i, abs(-i)]
+    want = [[1, 2], [7, 7], [6, 5], [10, 12], [2, 3], [1, 2], [-6, -7], [-5, -6], [5, 6], [5, 6]]
+    assert [g.tolist() for g in got] == want
+
+
+def test_python_protocols(x):
+    assert len(x) == 2
+    assert [row.tolist() for row in x] == [[1.0, 2.0], [3.0, 4.0]]
+    assert 3.0 in x
+    assert bool(x[0, 0])
+    assert (float(x[1, 1]), int(x[1, 1]), complex(x[0, 1])) == (4.0, 4, 2 + 0j)
+    assert f"{x[0, 1]:.2f}" == "2.00"
+    assert {x: "a Tensor is a key"}[x] == "a Tensor is a key"
+    assert [10, 20, 30][dualad.tensor(1, dtype=dualad.int32, device=x.device)] == 20
+    with pytest.raises(TypeError, match="0-d"):
+        len(x[0, 0])
+
+
+def test_results_of_full_reductions_and_reads_are_tensors(x):
+    for y in (x.sum(), x[0, 0], x.max(), x.mean(), (x > 1).all()):
+        assert type(y) is dualad.Tensor
+        assert y.shape == ()
+
+
+def test_pickle_and_deepcopy(x):
+    x.requires_grad_()
+    for made in (pickle.loads(pickle.dumps(x)), copy.deepcopy(x)):
+        assert made.tolist() == x.tolist()
+        assert (made.dtype, made.device, made.requires_grad, made.is_leaf) == (x.dtype, x.device, True, True)
+        with dualad.no_grad():
+            made.zero_()
+    assert x.sum().item() == 10.0
+    for refused in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(dualad.GradientError, match="detach"):
+            refused(x * 2)
+
+
+def test_numpy_is_a_read_only_view():
+    x = dualad.tensor([1.0, 2.0])
+    a = np.asarray(x)
+    assert np.shares_memory(a, x.numpy())
+    assert not a.flags.writeable
+    assert np.array(x).flags.writeable
+    assert np.asarray(x, dtype=np.float64).dtype == np.float64
+
+
+def test_conversions(x):
+    assert x.to(dualad.int32).dtype is x.int().dtype is dualad.int32
+    assert x.type(dualad.IntTensor).device == "cpu"
+    assert dualad.ones(1).type() == "dualad.FloatTensor"
+    assert x.to(x) is x
+    assert x.cpu().tolist() == x.tolist()
+    with pytest.raises(dualad.DTypeError, match=r"dualad\.real"):
+        dualad.tensor(1j, device=x.device).float()
+
+
+def test_creation_takes_sizes_in_both_forms(device):
+    for make in (dualad.zeros, dualad.ones, dualad.empty, dualad.rand, dualad.randn):
+        assert make(2, 3, device=device).shape == make((2, 3), device=device).shape == (2, 3)
+    assert dualad.full((2,), 1.5, device=device).tolist() == [1.5, 1.5]
+    assert dualad.eye(2, device=device).tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert dualad.linspace(0, 1, 3, device=device).tolist() == [0.0, 0.5, 1.0]
+    assert dualad.arange(1, 7, 2, dtype=dualad.int32, device=device).tolist() == [1, 3, 5]
+    with pytest.raises(dualad.ShapeError, match="must not be negative"):
+        dualad.zeros(-1, device=device)
+
+
+def test_seeded_numbers_repeat(device):
+    dualad.manual_seed(3)
+    a = dualad.randn(4, device=device).tolist()
+    dualad.manual_seed(3)
+    assert dualad.randn(4, device=device).tolist() == a
+    whole = dualad.randint(2, 5, (100,), dtype=dualad.int32, device=device)
+    assert set(whole.tolist()) == {2, 3, 4}
+
+
+def test_a_list_of_tensors_is_differentiable(x):
+    x.requires_grad_()
+    y = dualad.asarray([x[0, 0] * 2, x[1, 1]])
+    y.sum().backward()
+    assert x.grad.tolist() == [[2.0, 0.0], [0.0, 1.0]]
+
+
+def test_maxima_with_and_without_indices(x):
+    needs(dualad.int64, x.device)  # array-api-strict finds no indices without it
+    values, indices = x.max(dim=1)
+    assert (values.tolist(), indices.tolist()) == ([2.0, 4.0], [1, 1])
+    assert x.max(axis=1).tolist() == [2.0, 4.0]
+    assert x.min(x * 0 + 2).tolist() == [[1.0, 2.0], [2.0, 2.0]]
+
+
+def test_documented_ops_do_what_their_examples_say():
+    import doctest
+
+    from dualad.ops.descriptions import DESCRIPTIONS
+
+    runner = doctest.DocTestRunner(verbose=False)
+    for name in DESCRIPTIONS:
+        doc = getattr(dualad, name).__doc__
+        test = doctest.DocTestParser().get_doctest(doc, {}, name, None, 0)
+        assert runner.run(test) == (0, 3), name
+
+
+def test_every_public_function_has_an_example():
+    import inspect
+
+    for name in dualad.__all__:
+        value = getattr(dualad, name)
+        if inspect.isfunction(value) or (inspect.isclass(value) and not issubclass(value, Exception)):
+            assert ">>>" in (value.__doc__ or ""), name
