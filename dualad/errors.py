@@ -8,7 +8,7 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
     │   └── MissingDerivativeError            an op has none in the argument that needs it
     ├── InplaceError (RuntimeError)           an in-place change that would break a leaf
     ├── ShapeError (ValueError, RuntimeError) shapes that do not fit
-    │   └── AxisError (IndexError)            an axis that an array does not have
+    │   └── AxisError (IndexError)            an axis, or a place on it, that an array does not have
     ├── DTypeError (TypeError, RuntimeError)  dtypes that do not fit
     ├── DeviceError (RuntimeError)            arrays on devices that cannot meet
     ├── UnknownOperandError (TypeError)       an argument of an op that is no array or number
@@ -52,7 +52,7 @@ class ShapeError(DualadError, ValueError, RuntimeError):
 
 
 class AxisError(ShapeError, IndexError):
-    """An axis that an array does not have."""
+    """An axis that an array does not have, or a place along one."""
 
 
 class DTypeError(DualadError, TypeError, RuntimeError):

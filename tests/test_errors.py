@@ -137,6 +137,21 @@ def test_axes_that_are_not_there(x):
             call()
 
 
+def test_places_that_are_not_there(x):
+    for key in (5, (0, 0), dualad.tensor([0, 2], dtype=dualad.int32, device=x.device)):
+        with pytest.raises(dualad.AxisError, match="getitem"):
+            x.detach()[key]
+        with pytest.raises(dualad.AxisError, match="setitem"):
+            x.clone()[key] = 1.0
+    with pytest.raises(IndexError, match="got float"):
+        x[1.5]
+
+
+def test_a_number_is_no_matrix(x):
+    with pytest.raises(dualad.ShapeError, match="at least one axis"):
+        2.0 @ x
+
+
 def test_more_than_one_element_is_no_number(x):
     for convert in (float, bool, lambda x: x.item()):
         with pytest.raises(dualad.ShapeError):

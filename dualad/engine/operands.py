@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.registry import BY_TYPE
-from ..errors import BackendError, DeviceError, DTypeError, ShapeError, UnknownOperandError
+from ..errors import AxisError, BackendError, DeviceError, DTypeError, ShapeError, UnknownOperandError
 from .namespace import SPACES
 from .node import Standin
 from .shapes import broadcast
@@ -112,6 +112,8 @@ def explain(error: Exception, name: str, values: Any) -> Exception:
             listed = " and ".join(str(s) for s in shapes)
             return ShapeError(f"{name}: shapes {listed} do not fit together: {error}")
         return ShapeError(f"{name}: {error}; the shapes are " + " and ".join(str(s) for s in shapes))
+    if isinstance(error, IndexError):
+        return AxisError(f"{name}: {error}")
     if type(error) is TypeError:
         kinds = ", ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
         return DTypeError(f"{name}: not possible for {kinds}: {error}")

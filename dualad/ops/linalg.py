@@ -81,7 +81,7 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
         raise ShapeError(
             f"matmul: shapes {a} and {b} do not fit: the inner lengths {a[-1]} and {b[-2:][0]} differ"
         )
-    if (hasattr(x1, "shape") and not a) or (hasattr(x2, "shape") and not b):
+    if not a or not b:
         raise ShapeError(f"matmul: both factors need at least one axis, got shapes {a} and {b}; use `*`")
     return _matmul(x1, x2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..engine.operands import PYTHON_SCALARS
 from ..engine.shapes import reduced, result_dtype, same
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
@@ -51,6 +52,8 @@ def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Any:
     """
     if x1 is None and x2 is None:
         return nonzero(condition)
+    if type(x1) in PYTHON_SCALARS and type(x2) in PYTHON_SCALARS:
+        x1 = asarray(x1, device=condition.device if type(condition) is Tensor else None)
     if type(condition) is bool:
         condition = asarray(condition, device=next((a.device for a in (x1, x2) if type(a) is Tensor), None))
     return _where(condition, x1, x2)
