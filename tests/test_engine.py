@@ -176,6 +176,11 @@ def test_backward_into_chosen_inputs(device):
     z = leaf(2.0, device)
     (z * z).backward(inputs=z)
     assert z.grad.item() == scalar(4.0)
+    mid = x * y
+    for _ in range(2):
+        (mid * mid).backward(inputs=[mid, y], retain_graph=True)
+    assert mid.grad.item() == scalar(2 * 2 * 6.0)
+    assert y.grad.item() == scalar(12.0 + 2 * 2 * 6.0 * 2.0)
 
 
 def test_grad_in_a_result_of_an_op(device):
@@ -232,8 +237,7 @@ def test_no_cycles(how, device):
         elif how != "dropped":
             y.backward(retain_graph=how == "retained", create_graph=how == "create_graph")
         nodes = weakref.ref(a.grad_fn), weakref.ref(y.grad_fn)
-        x.grad = None  # with create_graph the gradient holds its history, which is the user's to drop
-        del a, y, handle
+        del a, y, handle, x  # and with create_graph, x.grad, whose history leads back to x
         assert [n() for n in nodes] == [None, None]
         assert gc.collect() == 0
     finally:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
+from weakref import ref
 
+from ..backends.registry import BY_TYPE
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .fit import zeros
 from .modes import set_grad_enabled
 from .namespace import ops
 from .node import GROUND, GradBox, Node
-from .tensor import Tensor, wrap
+from .operands import PYTHON_SCALARS, snapshot
+from .tensor import Tensor, grad_box, wrap
 from .views import assign
 from .walk import Walk
 
@@ -39,7 +42,7 @@ def backward(
     create_graph : bool
         Record the pass itself, so that the gradients can be differentiated.
     inputs : Tensor or sequence of Tensors, optional
-        Accumulate in these only.
+        Accumulate in these only, which need not be leaves.
 
     Raises
     ------
@@ -55,20 +58,20 @@ def backward(
     tensor(6.)
     """
     roots = _sequence(tensors)
-    nodes = None if inputs is None else [_node_of(t, "backward: inputs") for t in _sequence(inputs)]
-    if nodes is not None and not nodes:
+    targets = None if inputs is None else {_node_of(x, "backward: inputs"): x for x in _sequence(inputs)}
+    if targets is not None and not targets:
         raise GradientError("backward: inputs must not be empty; leave it out to reach all leaves")
-    wanted = None if nodes is None else set(nodes)
     cotangents = _cotangents("backward", roots, grad_tensors)
     retain = create_graph if retain_graph is None else retain_graph
-    walk = Walk(retain, create_graph, wanted and _leading_to(roots, wanted))
-
-    def arrived(node: Any, g: Any) -> None:
-        if wanted is None or node in wanted:
-            _accumulate(node.box, g, create_graph)
-
-    walk.arrived = arrived
-    _walk(walk, roots, cotangents, create_graph)
+    if targets is None:
+        walk = Walk(retain, create_graph)
+        walk.arrived = lambda leaf, g: _accumulate(leaf.box(), g, create_graph)
+        _walk(walk, roots, cotangents, create_graph)
+        return
+    walk = Walk(retain, create_graph, _leading_to(roots, set(targets)))
+    for node, g in _walk(walk, roots, cotangents, create_graph, targets).items():
+        if not _retains(node):
+            _accumulate(grad_box(targets[node]), g, create_graph)
 
 
 def grad(
@@ -152,7 +155,7 @@ def _walk(walk: Walk, roots: Any, cotangents: Any, create_graph: bool, capture: 
 
 
 def _accumulate(box: GradBox | None, g: Any, create_graph: bool) -> None:
-    """Add a gradient to what a leaf's box holds."""
+    """Add a gradient to what a box holds; None is that of a Tensor that is gone."""
     if box is None:
         return
     with _accumulating:
@@ -165,7 +168,10 @@ def _accumulate(box: GradBox | None, g: Any, create_graph: bool) -> None:
 
 
 def _sequence(tensors: Any) -> list[Any]:
-    return [tensors] if type(tensors) is Tensor else list(tensors)
+    """Return what was given as a list: one Tensor, array or number may stand for a list of one."""
+    kind = type(tensors)
+    alone = kind is Tensor or kind in PYTHON_SCALARS or BY_TYPE[kind] is not None
+    return [tensors] if alone else list(tensors)
 
 
 def _node_of(x: Any, name: str) -> Node:
@@ -217,7 +223,7 @@ def _implicit(name: str, root: Tensor) -> Tensor:
 
 def _checked(name: str, root: Tensor, g: Any) -> Tensor:
     """Return a cotangent that the user gave, as a Tensor that fits the root."""
-    g = ops.asarray(g)
+    g = ops.asarray(snapshot(g))  # what the user writes to it later must not reach a gradient
     if g.shape != root.shape:
         raise ShapeError(
             f"{name}: Mismatch in shape: the gradient has a shape of {g.shape} and the output "
@@ -286,22 +292,23 @@ def retain_grad(x: Tensor) -> None:
     """Let `backward` keep the gradient of x in ``x.grad``, although it is no leaf."""
     if not x.requires_grad:
         raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
-    if x.is_leaf or (x._box is not None and x._node.hooks and any(type(h) is _Retain for h in x._node.hooks)):
+    if x.is_leaf or _retains(x._node):
         return
-    if x._box is None:
-        x._box = GradBox()
     if x._node.hooks is None:
         x._node.hooks = []
-    x._node.hooks.append(_Retain(x._box))
+    x._node.hooks.append(_Retain(grad_box(x)))
+
+
+def _retains(node: Node) -> bool:
+    return any(type(h) is _Retain for h in node.hooks or ())
 
 
 class _Retain:
-    """A hook that adds the gradient to a box, and keeps alive no more than that."""
+    """A hook that adds the gradient to a Tensor's box, and keeps neither alive."""
 
     def __init__(self, box: GradBox) -> None:
-        self.box = box
+        self.box = ref(box)
 
     def __call__(self, g: Tensor) -> None:
-        g = g if g._node is not None else Tensor(g._raw)
-        with _accumulating:
-            self.box.grad = g if self.box.grad is None else self.box.grad + g
+        create_graph = g._node is not None
+        _accumulate(self.box(), g if create_graph else g._raw, create_graph)

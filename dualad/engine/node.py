@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from typing import Any
+from weakref import ref
 
 GROUND = 0
 
@@ -77,13 +78,16 @@ class Node:
 
 
 class Leaf(Node):
-    """Where a derivative ends: a Tensor that requires grad, or the input of a transform."""
+    """Where a derivative ends: a Tensor that requires grad, or the input of a transform.
+
+    ``box()`` is where the gradient goes; None where there is no Tensor, any more, to ask for it.
+    """
 
     __slots__ = ("box",)
 
     def __init__(self, level: int, shape: Any, dtype: Any, box: GradBox | None = None) -> None:
         super().__init__(None, level, (), (), None, shape, dtype)
-        self.box = box
+        self.box: Callable[[], GradBox | None] = _no_box if box is None else ref(box)
 
     def name(self) -> str:
         return "AccumulateGrad"
@@ -103,6 +107,10 @@ class Output(Node):
         return self.parents[0].next_functions
 
 
+def _no_box() -> None:
+    return None
+
+
 def _edge(parent: Node | None) -> tuple[Node | None, int]:
     return (parent, parent.index if isinstance(parent, Output) else 0)
 
@@ -110,11 +118,11 @@ def _edge(parent: Node | None) -> tuple[Node | None, int]:
 class GradBox:
     """Where a Tensor's ``.grad`` is kept.
 
-    Its handle and its node share it, so that neither has to hold the other and no reference cycle
-    arises.
+    The Tensor holds it and its node knows it weakly, so that a gradient with a history, which
+    leads back to that node, makes no reference cycle.
     """
 
-    __slots__ = ("grad",)
+    __slots__ = ("__weakref__", "grad")
 
     def __init__(self) -> None:
         self.grad: Any = None

@@ -156,9 +156,7 @@ class Tensor(Operators, Methods):
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             _check_grad(self, value)
-        if self._box is None:
-            self._box = GradBox()
-        self._box.grad = value
+        grad_box(self).grad = value
 
     @grad.deleter
     def grad(self) -> None:
@@ -333,6 +331,13 @@ class _Size(int):
 
     def __reduce__(self) -> Any:
         return int, (int(self),)
+
+
+def grad_box(x: Tensor) -> GradBox:
+    """Return where the gradient of x is kept, made on first use."""
+    if x._box is None:
+        x._box = GradBox()
+    return x._box
 
 
 def raw_value(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Views: Tensors that share their elements, so that writing to one reaches the others.
 
-A Tensor is a handle on a value, and values never change (see ``README.md`` beside this file). So
+A Tensor is a handle on a value, and values never change. So
 a view is not a piece of memory. It is a handle that knows how it is seen from a *root*: a list of
 steps, each of which can be taken forward (`Step.see`) and written back through (`Step.write`).
 Writing to any of the handles gives the root a new value; the others notice by its version, when
@@ -19,8 +19,8 @@ from typing import Any, Protocol
 
 from ..errors import DTypeError, GradientError
 from .modes import RECORDING, enable_grad
-from .node import GROUND, GradBox, Leaf
-from .tensor import Tensor, raw_value
+from .node import GROUND, Leaf
+from .tensor import Tensor, grad_box, raw_value
 
 
 class Step(Protocol):
@@ -183,9 +183,7 @@ def require_grad(x: Tensor, requires_grad: bool = True) -> Tensor:
             f"got {x.dtype}; convert with .to(dualad.float32) first"
         )
     if requires_grad and x._node is None:
-        if x._box is None:
-            x._box = GradBox()
-        _begin(x, Leaf(GROUND, x.shape, x._value.dtype, x._box))
+        _begin(x, Leaf(GROUND, x.shape, x._value.dtype, grad_box(x)))
     elif not requires_grad and x._node is not None:
         if not x.is_leaf:
             raise GradientError(

@@ -15,7 +15,7 @@ from ..dtypes import DType
 from ..errors import GradientError
 from .fit import fit, zeros
 from .namespace import SPACES, ops
-from .node import Node, Output
+from .node import Leaf, Node, Output
 from .tensor import Tensor, lift, wrap
 
 FREED = (
@@ -52,7 +52,7 @@ class Walk:
         self.owned: set[int] = set()
         self.heap: list[int] = []
         #: Called with each leaf and its cotangent, if set.
-        self.arrived: Callable[[Node, Any], None] | None = None
+        self.arrived: Callable[[Leaf, Any], None] | None = None
 
     def deposit(self, node: Node, g: Any, owned: bool = False) -> None:
         """Add a cotangent, already fitted, to what has gathered at a node."""
@@ -136,7 +136,7 @@ class Walk:
         """Hand on the cotangent of a node that is no op's: of an output, or of a leaf."""
         if type(node) is Output:
             self._gather(node, g)
-        elif self.arrived is not None:
+        elif self.arrived is not None and type(node) is Leaf:
             self.arrived(node, g)
 
     def _pull_in_place(self, rule: Any, xp: Any, g: Any, node: Node, parent: Node) -> None:
