@@ -64,15 +64,14 @@ def ledger(root: Any, before: Iterable[int]) -> int:
     pending = {root: size[root]}
     peak = held
     for node in nodes:
-        arriving = 0
         for parent, reads in zip(node.parents, node.saved, strict=True):
-            if parent is None:
+            if parent is None or parent in pending:
                 continue
-            # A gradient that passes through unchanged, as in a sum of terms, needs no new buffer.
-            passes = not reads and parent.shape == node.shape
-            if parent not in pending:
-                pending[parent] = 0 if passes else size[parent]
-            arriving += 0 if passes else size[parent]
+            if not reads and parent.shape == node.shape:
+                # What passes through unchanged, as in a sum of terms, is the same buffer further on.
+                pending[parent], pending[node] = pending[node], 0
+            else:
+                pending[parent] = size[parent]
         peak = max(peak, held + sum(pending.values()))
         if node.parents:
             del pending[node]  # a leaf's stays: it is the result
