@@ -75,6 +75,7 @@ class Op:
         self.shape, self.dtype = shape, dtype
         self.node_name = node_name or self.name.rpartition(".")[2].title().replace("_", "")
         self.functions = Functions(self.name, compute)
+        self.saves = False  # whether a node keeps values: a map that reads some says so
         self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
         for position, m in enumerate(() if self.variadic else maps):
             self.maps.append(m)

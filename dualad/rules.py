@@ -71,6 +71,7 @@ class Map:
             raise TypeError(f"{op.name}: a rule reads {unknown[0]!r}, which is none of {places}")
         self.reads = tuple(-1 if n == "y" else places.index(n) for n in values)
         self.pick = _picker(self.reads)
+        op.saves = op.saves or bool(self.reads)
 
     def named(self, static: dict[str, Any]) -> dict[str, Any]:
         """Return those of the op's keyword arguments that the rule names."""

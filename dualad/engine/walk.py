@@ -75,6 +75,10 @@ class Walk:
         reached: dict[Node, Any] = {}
         # One long loop with its names at hand: this is where a backward pass spends its time.
         heap, nodes, totals, owned, needed = self.heap, self.nodes, self.totals, self.owned, self.needed
+        retain, differentiable = self.retain, self.differentiable
+        # What is asked of a dtype and of a type of array is asked once for each run of nodes alike.
+        dtype = kind = xp = None
+        is_complex = lifted = several = False
         while heap:
             number = -heappop(heap)
             node, g = nodes.pop(number), totals.pop(number)
@@ -87,21 +91,22 @@ class Walk:
             if type(node) is not Node:
                 self._leave(node, g)
                 continue
-            saved, dtype, kind = node.saved, node.dtype, type(g)
+            saved = node.saved
             if saved is None:
                 raise GradientError(FREED.format(node=node.name()))
-            if kind is list:  # one for each output
-                g = _materialize(node, g)
-                is_complex, kind = False, type(g[0])
-            else:
-                is_complex = DTYPES[dtype].is_complex
-            # Above the first level values are Tensors, whose dtypes are dualad's own.
-            lifted = self.differentiable or kind is Tensor or type(dtype) is DType
-            if self.differentiable:
+            if node.dtype is not dtype or type(g) is not kind:
+                several = type(g) is list  # a cotangent for each output
+                if several:
+                    g = _materialize(node, g)
+                dtype, kind = node.dtype, type(g[0]) if several else type(g)
+                is_complex = not several and DTYPES[dtype].is_complex
+                # Above the first level values are Tensors, whose dtypes are dualad's own.
+                lifted = differentiable or kind is Tensor or type(dtype) is DType
+                xp = ops if lifted else SPACES[kind]
+            if differentiable:
                 saved = _as_tensors(node, saved)
             elif lifted:
                 g, saved = lift(g), lift(saved)
-            xp = ops if lifted else SPACES[kind]
             for parent, rule, reads in zip(node.parents, node.op.maps, saved):  # noqa: B905  is slower
                 if parent is None or (needed is not None and parent not in needed):
                     continue
@@ -113,7 +118,7 @@ class Walk:
                 else:
                     # abs has a complex argument and a real result.
                     conjugate = is_complex or (parent.dtype is not dtype and DTYPES[parent.dtype].is_complex)
-                    if rule.factor_rule is not None and not conjugate and type(g) is not list:
+                    if rule.factor_rule is not None and not conjugate and not several:
                         pulled = g * rule.factor_rule(xp, *reads)
                     else:
                         pulled = rule.pull(xp, g, parent, reads, node.static, conjugate)
@@ -128,7 +133,7 @@ class Walk:
                     totals[number] += pulled
                 else:
                     self.deposit(parent, pulled)
-            if not self.retain and any(saved):  # what saved nothing can be walked again
+            if not retain and node.op.saves:  # what saves nothing can be walked again
                 node.saved = None
         return reached
 
