@@ -274,7 +274,7 @@ class Unary(Op):
 
 
 class Binary(Op):
-    """An elementwise op of two arguments, its call unrolled likewise."""
+    """An op of two arrays and no keywords. Its call is unrolled likewise."""
 
     def __call__(self, x1: Any, x2: Any) -> Any:
         node1 = node2 = None

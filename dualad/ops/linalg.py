@@ -12,7 +12,7 @@ from typing import Any
 from ..engine import shapes
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
-from ..op import Op
+from ..op import Binary
 from ..rules import Linear, conjugate
 from . import manipulation as manip
 from .common import one_axis
@@ -52,7 +52,7 @@ def _right(xp: Any, g: Any, like: Any, x1: Any) -> Any:
     return xp.matmul(_adjoint(xp, x1), g)
 
 
-_matmul = Op("matmul(x1, x2)", Linear(_left), Linear(_right), shape=shapes.matmul, node_name="Mm")
+_matmul = Binary("matmul(x1, x2)", Linear(_left), Linear(_right), shape=shapes.matmul, node_name="Mm")
 
 
 def matmul(x1: Any, x2: Any, /) -> Tensor:
