@@ -14,6 +14,10 @@ tensor([2., 4., 6.])
 
 from math import e, inf, nan, pi
 
+# Imported from here, not first from deep within the package: CPython keeps frames in chunks, and
+# where numpy's thousands of calls at import cross the end of one, each of them allocates anew.
+import numpy as _numpy  # noqa: F401
+
 from . import autograd, backends, cuda, errors, linalg, optim
 from ._version import __version__
 from .backends import Device as device
