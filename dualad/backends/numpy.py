@@ -63,10 +63,12 @@ class NumpyBackend(Backend):
         return array
 
     def write(self, array: Any, value: Any, key: Key) -> Any:
+        array = _writable(array)
         array[key] = value
         return array
 
     def index_add(self, array: Any, value: Any, *, key: Key) -> Any:
+        array = _writable(array)
         if is_basic(key):
             array[key] += value
         else:
@@ -105,6 +107,11 @@ class NumpyBackend(Backend):
 
     def describe(self, device: Device) -> str:
         return f"{os.cpu_count()} cores"
+
+
+def _writable(array: Any) -> np.ndarray:
+    """Return the array, or a 0-d one of a NumPy scalar, which cannot be written to."""
+    return array if type(array) is np.ndarray else np.array(array)
 
 
 @hookimpl

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import numpy as np
 import pluggy
 
 from .. import dtypes
@@ -181,6 +182,9 @@ class _ByType(dict[type, "Backend | None"]):
 
     @staticmethod
     def _find(kind: type) -> Backend | None:
+        # NumPy's own functions treat matrices and masked arrays as something else than arrays.
+        if issubclass(kind, np.ndarray) and kind is not np.ndarray:
+            return None
         for backend in _backends.values():
             if issubclass(kind, backend.array_types):
                 return backend

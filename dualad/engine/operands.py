@@ -51,6 +51,30 @@ class Functions(dict[type, Any]):
         return function
 
 
+def plain_array(value: Any) -> Any:
+    """Return a NumPy array of a subclass (a matrix, a memory map) as one of none; others as they are.
+
+    Raises
+    ------
+    DTypeError
+        If it is a masked array, whose mask derivatives would not respect.
+    """
+    if not isinstance(value, np.ndarray) or type(value) is np.ndarray:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise DTypeError(
+            "masked arrays are not supported, as the mask would be lost; pass a.filled(0) or a.data, and "
+            "use dualad.where"
+        )
+    return np.asarray(value)
+
+
+def type_name(value: Any) -> str:
+    """Return the name of a value's type, with its module: there are many that are called Tensor."""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
 def snapshot(value: Any) -> Any:
     """Return a user's array as a value that will not change: a tape may keep it.
 
@@ -87,7 +111,7 @@ def check_operands(name: str, values: Any) -> Any:
         if backend is None:
             raise UnknownOperandError(
                 f"{name}: argument {position + 1} is neither a Tensor, an array nor a number, but "
-                f"{type(v).__name__}; make it a Tensor with dualad.asarray"
+                f"{type_name(v)}; make it a Tensor with dualad.asarray"
             )
         if found is not None and BY_TYPE[type(found)] is not backend:
             raise DeviceError(_mixed(name, values))

@@ -13,7 +13,7 @@ from ..backends import Backend, Device, for_device
 from ..backends.registry import BY_TYPE, DTYPES
 from ..dtypes import DType, as_dtype, complex_of, get_default_dtype, int64
 from ..engine.namespace import ops
-from ..engine.operands import PYTHON_SCALARS
+from ..engine.operands import PYTHON_SCALARS, plain_array
 from ..engine.tensor import Tensor
 from ..engine.views import detach, require_grad
 from ..errors import DTypeError, ShapeError
@@ -165,6 +165,7 @@ def from_numpy(array: Any) -> Tensor:
 
 def _from_data(obj: Any, dtype: Any, device: Any, copy: bool | None) -> Tensor:
     wanted = optional_dtype(dtype)
+    obj = plain_array(obj)
     backend = BY_TYPE[type(obj)]
     if backend is not None and (backend.name != "numpy" or isinstance(obj, (np.ndarray, np.generic))):
         x = Tensor(_own(obj, backend, copy))
@@ -232,9 +233,21 @@ def _upload(array: np.ndarray, dtype: DType | None, device: Any) -> Tensor:
         kind = array.dtype.kind
         dtype = {"f": get_default_dtype(), "c": complex_of(get_default_dtype()), "i": int64}.get(kind)
     if dtype is not None:
+        _check_range(array, dtype)
         array = array.astype(np.dtype(dtype.name))
     native(backend, DTYPES[array.dtype], device)
     return Tensor(backend.from_numpy(array, device))
+
+
+def _check_range(array: np.ndarray, dtype: DType) -> None:
+    """Raise if what a user wrote out cannot be told in the dtype they named."""
+    if array.dtype.kind == "c" and not dtype.is_complex:
+        raise DTypeError(f"asarray: complex numbers cannot become {dtype}; give their real parts")
+    if dtype.kind.endswith("integer") and array.size:
+        limits = np.iinfo(dtype.name)
+        low, high = array.min(), array.max()  # NaN if there is one
+        if not (limits.min <= low and high <= limits.max):
+            raise DTypeError(f"asarray: numbers from {low} to {high} do not fit into {dtype}")
 
 
 # -- filled with a number ----------------------------------------------------------------------

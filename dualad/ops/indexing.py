@@ -7,6 +7,7 @@ writing is linear in the array and the value together.
 
 from __future__ import annotations
 
+from operator import index
 from sys import getrefcount
 from typing import Any
 
@@ -110,7 +111,12 @@ def _unwrap(k: Any) -> Any:
 
 
 def _bound(n: Any) -> int | None:
-    return n if n is None or type(n) is int else int(n)
+    if n is None or type(n) is int:
+        return n
+    try:
+        return index(n)
+    except TypeError:
+        raise TypeError(f"slice indices must be integers or None, got {n!r}") from None
 
 
 def _for_numpy(key: Any) -> Any:
@@ -170,12 +176,12 @@ def update(x: Tensor, function: Any, *others: Any) -> Tensor:
     """Give x the value ``function(x, *others)``, in place; return x."""
     check_writable(x)
     new = function(x, *others)
+    name = getattr(function, "__self__", function).__name__  # of an op, whose call is given, or a function
     if new.shape != x.shape:
         raise ShapeError(
-            f"{function.__name__}, in place: output with shape {x.shape} doesn't match the "
-            f"broadcast shape {new.shape}"
+            f"{name}, in place: output with shape {x.shape} doesn't match the broadcast shape {new.shape}"
         )
-    assign(x, _cast(new, x, f"{function.__name__}, in place"))
+    assign(x, _cast(new, x, f"{name}, in place"))
     return x
 
 

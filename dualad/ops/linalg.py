@@ -10,6 +10,7 @@ from operator import index
 from typing import Any
 
 from ..engine import shapes
+from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from ..op import Binary
@@ -76,6 +77,9 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     >>> dualad.matmul(dualad.ones(2, 3), dualad.ones(3))
     tensor([3., 3.])
     """
+    for x in (x1, x2):
+        if not hasattr(x, "shape") and type(x) not in PYTHON_SCALARS:
+            return _matmul(x1, x2)  # which says that this is no array
     a, b = shapes.shape_of(x1), shapes.shape_of(x2)
     if a and b and a[-1] != b[-2:][0]:
         raise ShapeError(

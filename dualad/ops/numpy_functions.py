@@ -16,6 +16,7 @@ from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
 from ..errors import NumPyFunctionError
 from . import creation, elementwise, indexing, joining, linalg, manipulation, reductions, searching
+from .common import as_shape
 from .creation import asarray
 
 # -- ufuncs ------------------------------------------------------------------------------------
@@ -26,7 +27,7 @@ _OTHER_NAMES = {
     "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "conjugate": "conj", "rint": "round",
     "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "power": "pow",
     "right_shift": "bitwise_right_shift", "fabs": "abs", "float_power": "pow", "true_divide": "divide",
-    "fmod": "remainder", "mod": "remainder",
+    "mod": "remainder",
 }  # fmt: skip
 
 _UFUNCS: dict[str, Callable[..., Any]] = {
@@ -128,7 +129,8 @@ def _spread(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
     x = asarray(x)
-    if ord not in (None, "fro") and (axis is None and x.ndim > 1):
+    of_matrices = x.ndim > 1 if axis is None else isinstance(axis, tuple) and len(axis) == 2
+    if ord not in (None, "fro") and of_matrices:
         raise NumPyFunctionError(f"np.linalg.norm: the matrix norm {ord!r} is not available on Tensors")
     return linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=linalg.norm_order(ord))
 
@@ -153,14 +155,39 @@ def _joined(ndim: int, axis: int) -> Callable[..., Any]:
     return call
 
 
-def _trace(a: Any, offset: int = 0) -> Tensor:
-    a = asarray(a)
+def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tensor:
+    a = manipulation.moveaxis(asarray(a), (axis1, axis2), (-2, -1))
     eye = creation.eye(*a.shape[-2:], k=offset, dtype=a.dtype, device=a.device)
-    return reductions.sum(a * eye, axis=(-2, -1))
+    return reductions.sum(a * eye, axis=(-2, -1), dtype=dtype)
+
+
+def _reshape(a: Any, shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
+    a = asarray(a)
+    if order != "F":  # a Tensor's elements are in C's order, whatever lies in memory
+        return manipulation.reshape(a, shape, copy=copy)
+    backwards = manipulation.reshape(manipulation.transpose(a), as_shape(shape)[::-1], copy=copy)
+    return manipulation.transpose(backwards)
+
+
+def _like(make: Callable[..., Tensor], make_like: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def call(a: Any, *value: Any, dtype: Any = None, shape: Any = None, device: Any = None, **kw: Any) -> Any:
+        if shape is None:
+            return make_like(a, *value, dtype=dtype, device=device)
+        a = asarray(a)
+        return make(as_shape(shape), *value, dtype=dtype or a.dtype, device=device or a.device)
+
+    return call
+
+
+def _sorting(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def call(a: Any, axis: int | None = -1, **kw: Any) -> Tensor:
+        return function(_reshape(a, (-1,)) if axis is None else a, axis=-1 if axis is None else axis)
+
+    return call
 
 
 def _choose(condition: Any, x: Any = None, y: Any = None) -> Any:
-    return searching.where(asarray(condition), *(() if x is None else (x, y)))
+    return searching.where(asarray(condition), *(() if x is None else map(_operand, (x, y))))
 
 
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -171,8 +198,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.all: _extremum(reductions.all), np.any: _extremum(reductions.any),
     np.var: _spread(reductions.var), np.std: _spread(reductions.std),
     np.argmax: _extremum(searching.argmax), np.argmin: _extremum(searching.argmin),
-    np.reshape: lambda a, shape, order="C", **kw: manipulation.reshape(a, shape),
-    np.ravel: lambda a, order="C": manipulation.reshape(a, (-1,)),
+    np.reshape: _reshape, np.ravel: lambda a, order="C": _reshape(a, (-1,), order),
     np.transpose: lambda a, axes=None: manipulation.transpose(asarray(a), *(() if axes is None else (axes,))),
     np.swapaxes: lambda a, i, j: manipulation.transpose(asarray(a), i, j),
     np.moveaxis: manipulation.moveaxis, np.squeeze: manipulation.squeeze_where_possible,
@@ -194,8 +220,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.clip: lambda a, a_min=None, a_max=None, out=None, *, min=None, max=None: elementwise.clip(
         a, a_min if min is None else min, a_max if max is None else max
     ),
-    np.sort: lambda a, axis=-1, **kw: searching.sort(a, axis=axis),
-    np.argsort: lambda a, axis=-1, **kw: searching.argsort(a, axis=axis),
+    np.sort: _sorting(searching.sort), np.argsort: _sorting(searching.argsort),
     np.take: lambda a, indices, axis=None, **kw: asarray(a).take(asarray(indices), axis),
     np.take_along_axis: lambda a, indices, axis=-1: indexing.take_along_axis(a, indices, axis=axis),
     np.dot: linalg.dot, np.vdot: lambda a, b: linalg.vecdot(asarray(a).ravel(), asarray(b).ravel()),
@@ -204,10 +229,10 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.trace: _trace, np.linalg.norm: _norm,
     np.real: elementwise.real, np.imag: elementwise.imag,
     np.round: lambda a, decimals=0, out=None: asarray(a).round(decimals),
-    np.zeros_like: lambda a, dtype=None, **kw: creation.zeros_like(a, dtype=dtype),
-    np.ones_like: lambda a, dtype=None, **kw: creation.ones_like(a, dtype=dtype),
-    np.empty_like: lambda a, dtype=None, **kw: creation.empty_like(a, dtype=dtype),
-    np.full_like: lambda a, value, dtype=None, **kw: creation.full_like(a, value, dtype=dtype),
+    np.zeros_like: _like(creation.zeros, creation.zeros_like),
+    np.ones_like: _like(creation.ones, creation.ones_like),
+    np.empty_like: _like(creation.empty, creation.empty_like),
+    np.full_like: _like(creation.full, creation.full_like),
     np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim, np.size: lambda a, axis=None: int(a.size)
     if axis is None else a.shape[axis],
 }  # fmt: skip
@@ -220,7 +245,7 @@ def _array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any)
     if func in (np.array_equal, np.allclose, np.isclose):  # about values, not derivatives
         plain = (a.detach().numpy() if type(a) is Tensor else a for a in args)
         return func(*plain, **kwargs)
+    name = f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
     raise NumPyFunctionError(
-        f"np.{func.__name__}: not available on Tensors; use x.detach().numpy() if its derivative "
-        "is not wanted"
+        f"{name}: not available on Tensors; use x.detach().numpy() if its derivative is not wanted"
     )

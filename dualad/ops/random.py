@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..backends import Device
-from ..dtypes import as_dtype, get_default_dtype, int64
+from ..dtypes import DType, as_dtype, get_default_dtype, int64
 from ..engine.tensor import Tensor
 from ..engine.views import require_grad
+from ..errors import DTypeError
 from .common import as_shape
 from .creation import asarray, native, place
 from .searching import argsort
@@ -65,7 +66,7 @@ def rand(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
     >>> dualad.rand(2, 3).shape
     (2, 3)
     """
-    return _draw("random", size, dtype or get_default_dtype(), device, requires_grad)
+    return _draw("random", size, _real("rand", dtype), device, requires_grad)
 
 
 def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -77,7 +78,7 @@ def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     >>> dualad.randn((5, 3), dtype=dualad.float64).dtype
     dualad.float64
     """
-    return _draw("standard_normal", size, dtype or get_default_dtype(), device, requires_grad)
+    return _draw("standard_normal", size, _real("randn", dtype), device, requires_grad)
 
 
 def randint(low: int, high: Any, size: Any = None, *, dtype: Any = None, device: Any = None) -> Tensor:
@@ -93,7 +94,10 @@ def randint(low: int, high: Any, size: Any = None, *, dtype: Any = None, device:
     if size is None:
         low, high, size = 0, low, high
     if low >= high:
-        raise ValueError(f"randint: expects low < high, got {low} and {high}")
+        raise ValueError(
+            f"randint: expects low < high, got {low} and {high}; the size comes last, a tuple: "
+            "randint(0, 10, (3,))"
+        )
     return _draw("integers", size, dtype or int64, device, False, low=low, high=high)
 
 
@@ -133,6 +137,13 @@ def randperm(n: int, *, device: Any = None) -> Tensor:
     tensor([0, 1, 2, 3])
     """
     return argsort(rand(n, dtype="float64" if device is None else None, device=device))
+
+
+def _real(name: str, dtype: Any) -> DType:
+    dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if not dtype.is_floating_point:
+        raise DTypeError(f"{name}: the numbers are real, and cannot be {dtype}; name a floating dtype")
+    return dtype
 
 
 def _draw(kind: str, size: Any, dtype: Any, device: Any, requires_grad: bool, **parameters: Any) -> Tensor:

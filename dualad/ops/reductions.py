@@ -204,7 +204,7 @@ def var(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = F
     Parameters
     ----------
     x : array
-        Of a real floating dtype.
+        Of a floating dtype; of complex numbers the mean of ``abs(x - mean) ** 2``, which is real.
     axis : int or tuple of int, optional
         The axes to reduce; all if None.
     correction : float
@@ -220,7 +220,7 @@ def var(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = F
     tensor(1.)
     """
     deviation, axes, n = _deviation("var", x, axis)
-    squares = _sum(deviation * deviation, axis=axes, keepdims=keepdims)
+    squares = _sum(elem.real(elem.conj(deviation) * deviation), axis=axes, keepdims=keepdims)
     return squares / _freedom(n, correction)
 
 
@@ -277,6 +277,8 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: float 
     """
     x = asarray(x)
     axes = all_axes("vector_norm", axis, x.ndim)
+    if not isinstance(ord, (int, float)):
+        raise TypeError(f"vector_norm: ord must be a number, got {ord!r}")
     if ord == 2:
         return _norm(x, axis=axes, keepdims=keepdims)
     if ord == 0:

@@ -169,10 +169,14 @@ def grad(
 def _gradient(name: str, f: Any, argnums: Any, has_aux: bool, with_value: bool) -> Callable[..., Any]:
     several = isinstance(argnums, (tuple, list))
     wanted = tuple(argnums) if several else (argnums,)
+    if not all(isinstance(n, int) for n in wanted):
+        raise TypeError(f"{name}: argnums must be an int or a tuple of ints, got {argnums!r}")
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         places = [_place(name, n, len(args)) for n in wanted]
+        if len(set(places)) < len(places):
+            raise GradientError(f"{name}: argnums names an argument twice, got {argnums}")
         tape = _Taped(name, [args[n] for n in places])
         filled = list(args)
         for n, tensors in zip(places, tape.inputs(), strict=True):
@@ -222,11 +226,10 @@ def _check_scalar(name: str, y: Any) -> None:
             f"{name}: the function must return one real number, a 0-d array; got shape {shape}; "
             "sum it, or use dualad.vjp"
         )
-    if type(y) is Tensor and y.dtype.is_complex:
-        raise GradientError(
-            f"{name}: the function must return a real number, got {y.dtype}; take its real part, "
-            "or use dualad.vjp"
-        )
+    if isinstance(y, bool) or (type(y) is Tensor and not y.dtype.is_floating_point):
+        got = y.dtype if type(y) is Tensor else "bool"
+        hint = "; take its real part, or use dualad.vjp" if "complex" in str(got) else ""
+        raise GradientError(f"{name}: the function must return a real number, got {got}{hint}")
 
 
 def _parted(name: str, out: Any, has_aux: bool) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ import optree
 
 from ..backends.registry import BY_TYPE, DTYPES
 from ..engine.namespace import ops
-from ..engine.operands import snapshot
+from ..engine.operands import plain_array, snapshot
 from ..engine.tensor import Tensor
 from ..errors import DTypeError, ShapeError
 
@@ -39,6 +39,7 @@ def below(leaf: Any, name: str) -> Any:
     """
     if isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic):
         return np.asarray(leaf)[()]  # double precision, as Python's own
+    leaf = plain_array(leaf)
     if type(leaf) is not Tensor and BY_TYPE[type(leaf)] is None:
         hint = "; write 2.0 rather than 2" if isinstance(leaf, int) else ""
         raise DTypeError(
