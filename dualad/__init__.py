@@ -144,13 +144,14 @@ from .ops.elementwise import (
 )
 from .ops.indexing import take, take_along_axis
 from .ops.joining import concat, stack, unstack
-from .ops.linalg import dot, matmul, tensordot, vecdot
+from .ops.linalg import dot, matmul, norm, tensordot, vecdot
 from .ops.manipulation import (
     astype,
     broadcast_arrays,
     broadcast_to,
     clone,
     expand_dims,
+    flatten,
     flip,
     matrix_transpose,
     meshgrid,
@@ -161,6 +162,7 @@ from .ops.manipulation import (
     roll,
     squeeze,
     tile,
+    transpose,
     tril,
     triu,
 )
@@ -178,42 +180,44 @@ half, float, double, cfloat, cdouble = float16, float32, float64, complex64, com
 short, int, long, dtype = int16, int32, int64, DType
 cat, concatenate, clamp, absolute, mul, sub, div = concat, concat, clip, abs, multiply, subtract, divide
 neg, eq, ne, lt, le, gt, ge = negative, equal, not_equal, less, less_equal, greater, greater_equal
-mm, norm = matmul, linalg.vector_norm
+mm, permute, swapaxes, movedim = matmul, permute_dims, transpose, moveaxis
+unsqueeze, unbind = expand_dims, unstack
 FloatTensor, DoubleTensor = _CPU_TYPES["FloatTensor"], _CPU_TYPES["DoubleTensor"]
 HalfTensor, CharTensor = _CPU_TYPES["HalfTensor"], _CPU_TYPES["CharTensor"]
 ShortTensor, IntTensor = _CPU_TYPES["ShortTensor"], _CPU_TYPES["IntTensor"]
 LongTensor, ByteTensor = _CPU_TYPES["LongTensor"], _CPU_TYPES["ByteTensor"]
 BoolTensor = _CPU_TYPES["BoolTensor"]
 
-Tensor.__module__ = device.__module__ = "dualad"  # where users import them from
+# Where users import them from, and unpickling looks.
+Tensor.__module__ = device.__module__ = "dualad"
+device.__name__ = device.__qualname__ = "device"
 
 # fmt: off
 __all__ = [
     "AxisError", "BackendError", "BoolTensor", "ByteTensor", "CharTensor", "DType", "DTypeError",
     "DeviceError", "DoubleTensor", "DualadError", "FloatTensor", "GradientError", "HalfTensor",
-    "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError", "NumPyFunctionError",
-    "ShapeError", "ShortTensor", "Tensor", "UnknownOperandError", "__version__", "abs", "absolute",
-    "acos", "acosh", "add", "all", "any", "arange", "argmax", "argmin", "argsort", "as_tensor",
-    "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "autograd", "backends",
-    "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
-    "bitwise_xor", "bool", "broadcast_arrays", "broadcast_to", "cat", "cdouble", "ceil", "cfloat",
-    "clamp", "clip", "clone", "complex128", "complex64", "concat", "concatenate", "conj", "copysign",
-    "cos", "cosh", "cuda", "device", "div", "divide", "dot", "double", "dtype", "e", "empty",
-    "empty_like", "enable_grad", "eq", "equal", "errors", "exp", "expand_dims", "expm1", "eye", "flip",
-    "float", "float16", "float32", "float64", "floor", "floor_divide", "from_numpy", "full",
-    "full_like", "ge", "get_default_dtype", "get_printoptions", "grad", "greater", "greater_equal",
-    "gt", "half", "hypot", "imag", "inf", "int", "int16", "int32", "int64", "int8", "is_grad_enabled",
-    "isfinite", "isinf", "isnan", "jvp", "le", "less", "less_equal", "linalg", "linspace", "log",
-    "log10", "log1p", "log2", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "long", "lt", "manual_seed", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid",
-    "min", "minimum", "mm", "moveaxis", "mul", "multiply", "nan", "ne", "neg", "negative", "newaxis",
-    "nextafter", "no_grad", "nonzero", "norm", "not_equal", "ones", "ones_like", "optim",
-    "permute_dims", "pi", "positive", "pow", "printoptions", "prod", "rand", "rand_like", "randint",
-    "randn", "randn_like", "randperm", "real", "reciprocal", "remainder", "repeat", "reshape", "roll",
-    "round", "set_default_dtype", "set_grad_enabled", "set_printoptions", "short", "sign", "signbit",
-    "sin", "sinh", "sort", "sqrt", "square", "squeeze", "stack", "std", "sub", "subtract", "sum",
-    "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "tile", "tril", "triu", "trunc",
-    "uint16", "uint32", "uint64", "uint8", "unstack", "value_and_grad", "var", "vecdot", "vjp", "where",
-    "zeros", "zeros_like",
+    "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError", "NumPyFunctionError", "ShapeError",
+    "ShortTensor", "Tensor", "UnknownOperandError", "__version__", "abs", "absolute", "acos", "acosh",
+    "add", "all", "any", "arange", "argmax", "argmin", "argsort", "as_tensor", "asarray", "asin", "asinh",
+    "astype", "atan", "atan2", "atanh", "autograd", "backends", "bitwise_and", "bitwise_invert",
+    "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays",
+    "broadcast_to", "cat", "cdouble", "ceil", "cfloat", "clamp", "clip", "clone", "complex128", "complex64",
+    "concat", "concatenate", "conj", "copysign", "cos", "cosh", "cuda", "device", "div", "divide", "dot",
+    "double", "dtype", "e", "empty", "empty_like", "enable_grad", "eq", "equal", "errors", "exp",
+    "expand_dims", "expm1", "eye", "flatten", "flip", "float", "float16", "float32", "float64", "floor",
+    "floor_divide", "from_numpy", "full", "full_like", "ge", "get_default_dtype", "get_printoptions",
+    "grad", "greater", "greater_equal", "gt", "half", "hypot", "imag", "inf", "int", "int16", "int32",
+    "int64", "int8", "is_grad_enabled", "isfinite", "isinf", "isnan", "jvp", "le", "less", "less_equal",
+    "linalg", "linspace", "log", "log10", "log1p", "log2", "logaddexp", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "long", "lt", "manual_seed", "matmul", "matrix_transpose", "max",
+    "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multiply", "nan",
+    "ne", "neg", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "norm", "not_equal", "ones",
+    "ones_like", "optim", "permute", "permute_dims", "pi", "positive", "pow", "printoptions", "prod",
+    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "real", "reciprocal", "remainder",
+    "repeat", "reshape", "roll", "round", "set_default_dtype", "set_grad_enabled", "set_printoptions",
+    "short", "sign", "signbit", "sin", "sinh", "sort", "sqrt", "square", "squeeze", "stack", "std", "sub",
+    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "tile",
+    "transpose", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unsqueeze",
+    "unstack", "value_and_grad", "var", "vecdot", "vjp", "where", "zeros", "zeros_like",
 ]
 # fmt: on

@@ -323,6 +323,25 @@ def test_retain_grad(device):
     assert b.grad is None
 
 
+def test_what_is_retained_is_what_the_hooks_have_left(device):
+    y = leaf([1.0, 2.0], device) * 2
+    y.retain_grad()
+    y.register_hook(lambda g: g * 10)
+    y.sum().backward()
+    assert y.grad.tolist() == [10.0, 10.0]
+
+
+def test_what_is_retained_follows_a_write(device):
+    x = leaf([1.0, 2.0], device)
+    y = x * 2
+    y.retain_grad()
+    y.mul_(3)
+    y[0] = 7.0
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [14.0, 24.0]
+    assert x.grad.tolist() == [0.0, 24.0 * 6]
+
+
 def test_hooks_see_gradients_with_history_under_create_graph():
     x = leaf(2.0)
     a = x * x

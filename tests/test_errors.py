@@ -156,3 +156,49 @@ def test_more_than_one_element_is_no_number(x):
     for convert in (float, bool, lambda x: x.item()):
         with pytest.raises(dualad.ShapeError):
             convert(x)
+
+
+WRONG = {
+    "a complex number in a real dtype": (
+        lambda: dualad.tensor([1j], dtype=dualad.float64), dualad.DTypeError, "complex numbers cannot become"
+    ),
+    "a number that does not fit": (
+        lambda: dualad.tensor([300], dtype=dualad.uint8), dualad.DTypeError, "do not fit into dualad.uint8"
+    ),
+    "not a number, as an integer": (
+        lambda: dualad.tensor([float("nan")], dtype=dualad.int64), dualad.DTypeError, "nan"
+    ),
+    "more bits than there are": (lambda: dualad.tensor(2**70), dualad.DTypeError, "64 bits"),
+    "random integers": (lambda: dualad.rand(2, dtype=dualad.int64), dualad.DTypeError, "rand: the numbers"),
+    "a size that is missing": (lambda: dualad.randint(0, 10), ValueError, "the size comes last"),
+    "a slice between": (lambda: dualad.ones(3)[0:1.5], TypeError, "slice indices must be integers"),
+    "a word as a matrix": (lambda: dualad.matmul(dualad.ones(2), "a"), dualad.UnknownOperandError, "matmul"),
+    "in place, another dtype": (
+        lambda: dualad.arange(3).div_(2), dualad.DTypeError, "divide, in place: result type"
+    ),
+    "in place, another shape": (
+        lambda: dualad.ones(1).add_(dualad.ones(4)), dualad.ShapeError, "add, in place: output with shape"
+    ),
+    "a word as an axis": (lambda: dualad.sum(dualad.ones(3), axis="a"), TypeError, "axis must be an int"),
+    "half a length": (lambda: dualad.zeros(2.5), TypeError, "a length must be an integer, got 2.5"),
+    "negative lengths": (lambda: dualad.eye(-1), dualad.ShapeError, "eye: lengths must not be negative"),
+    "a negative number of numbers": (lambda: dualad.linspace(0, 1, -1), ValueError, "linspace: num"),
+    "a word as a number": (lambda: dualad.arange("a"), TypeError, "arange: expected numbers"),
+    "negative repetition": (lambda: dualad.repeat(dualad.ones(2), -1), dualad.ShapeError, "repeat: repeats"),
+    "negative tiles": (lambda: dualad.tile(dualad.ones(2), -1), dualad.ShapeError, "tile: repetitions"),
+    "a word as an order": (
+        lambda: dualad.linalg.vector_norm(dualad.ones(2), ord="nuc"), TypeError, "vector_norm: ord"
+    ),
+    "nothing to differentiate": (
+        lambda: dualad.autograd.grad(None, dualad.ones(1, requires_grad=True)),
+        TypeError,
+        "expected Tensors, got NoneType",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_named(case):
+    call, error, says = WRONG[case]
+    with pytest.raises(error, match=says):
+        call()

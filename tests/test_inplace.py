@@ -159,3 +159,39 @@ def test_a_wider_shape_does_not_fit(device):
     with pytest.raises(ValueError, match="setitem"):
         x[:] = dualad.zeros(3, device=device)
     assert x.tolist() == [0.0, 0.0]
+
+
+NO_AXES = {
+    "newaxis": lambda s: s[None].sum() + s**2,
+    "mask": lambda s: s[s > 0].sum() + s**2,
+    "true": lambda s: s[True].sum() + s**2,
+    "write": lambda s: _written(s, lambda y: y.__setitem__(..., s * s)) + s,
+    "masked write": lambda s: _written(s, lambda y: y.__setitem__(y > 0, s * s)) + s,
+    "view": lambda s: _written(s, lambda y: y[None].copy_(s * s)) + s,
+}
+
+
+def _written(s, write):
+    y = s * 1
+    write(y)
+    return y
+
+
+@pytest.mark.parametrize("case", NO_AXES)
+def test_zero_dimensions(case, device):
+    """The gradients of 0-d arrays, NumPy's scalars among them, are written to as any."""
+    x = dualad.tensor(2.0, device=device, requires_grad=True)
+    (NO_AXES[case](x * 1) * 1).backward()
+    assert x.grad.item() == 5.0
+    assert dualad.grad(NO_AXES[case])(2.0) == 5.0
+
+
+def test_a_transformed_function_may_write_to_its_argument():
+    def f(x):
+        x += 1
+        x[0] = 5.0
+        return (x * x).sum()
+
+    given = np.ones(3)
+    assert dualad.grad(f)(given).tolist() == [0.0, 4.0, 4.0]
+    assert given.tolist() == [1.0, 1.0, 1.0]

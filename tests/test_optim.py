@@ -274,3 +274,31 @@ def test_an_optimizer_must_define_update(device):
     w.sum().backward()
     with pytest.raises(NotImplementedError, match="Optimizer must define update"):
         optim.Optimizer([w], {}).step()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda w: optim.SGD([w], lr="a"), TypeError, "lr: must be a number, got 'a'"),
+        (lambda w: optim.Adam([w], betas=0.9), ValueError, "betas: must be two numbers"),
+        (lambda w: optim.Adam({"w": w}), TypeError, r"list\(params.values\(\)\)"),
+        (lambda w: optim.SGD([w]).load_state_dict({}), ValueError, "expected 'state' and 'param_groups'"),
+        (lambda w: optim.Adam([w]).load_state_dict(_trained(optim.SGD, w)), ValueError, "of another kind"),
+        (
+            lambda w: optim.Adam([w]).load_state_dict(_trained(optim.Adam, dualad.ones(5))),
+            dualad.ShapeError,
+            r"'exp_avg' has shape \(5,\)",
+        ),
+    ],
+)
+def test_what_an_optimizer_refuses(call, error, says):
+    with pytest.raises(error, match=says):
+        call(dualad.ones(2, requires_grad=True))
+
+
+def _trained(kind, w):
+    w = w.detach().requires_grad_()
+    optimizer = kind([w], lr=0.1, **({"momentum": 0.9} if kind is optim.SGD else {}))
+    (w * w).sum().backward()
+    optimizer.step()
+    return optimizer.state_dict()

@@ -157,3 +157,33 @@ def test_every_public_function_has_an_example():
         value = getattr(dualad, name)
         if inspect.isfunction(value) or (inspect.isclass(value) and not issubclass(value, Exception)):
             assert ">>>" in (value.__doc__ or ""), name
+
+
+def test_copies_and_pickles():
+    w = dualad.ones(2, requires_grad=True)
+    (copy.copy(w * 2) * 3).sum().backward()
+    assert w.grad.tolist() == [6.0, 6.0]
+    v = copy.copy(w)
+    assert v.requires_grad
+    assert v.is_leaf
+    assert pickle.loads(pickle.dumps(w.device)) == w.device
+
+
+def test_pytorch_signatures():
+    x = dualad.tensor([[1.0, 4.0, 2.0], [3.0, 0.0, 5.0]])
+    assert dualad.sum(x, 1).tolist() == dualad.sum(x, dim=1).tolist() == [7.0, 8.0]
+    assert dualad.mean(x, dim=0, keepdim=True).shape == (1, 3)
+    assert dualad.max(x, 1).indices.tolist() == x.max(dim=1).indices.tolist() == [1, 2]
+    assert dualad.max(x, axis=1).tolist() == [4.0, 5.0]
+    assert dualad.max(x, x * 0 + 2).tolist() == dualad.maximum(x, x * 0 + 2).tolist()
+    assert dualad.argmax(x, 1).tolist() == [1, 2]
+    assert dualad.sort(x, dim=0).tolist() == x.sort(0).tolist() == [[1.0, 0.0, 2.0], [3.0, 4.0, 5.0]]
+    assert dualad.cat([x, x], dim=1).shape == dualad.cat([x, x], 1).shape == (2, 6)
+    assert dualad.stack([x, x], dim=-1).shape == (2, 3, 2)
+    assert dualad.norm(x, 1, 1).tolist() == x.norm(1, dim=1).tolist() == [7.0, 8.0]
+    assert dualad.squeeze(x[:1], dim=(0, 1)).shape == dualad.squeeze(x[:1]).shape == (3,)
+    assert dualad.transpose(x, 0, 1).shape == dualad.permute(x, (1, 0)).shape == (3, 2)
+    assert dualad.flip(x, dims=(1,)).tolist() == [[2.0, 4.0, 1.0], [5.0, 0.0, 3.0]]
+    assert dualad.roll(x, 1, 1)[0].tolist() == [2.0, 1.0, 4.0]
+    assert dualad.tensordot(x, x.T, 1).shape == dualad.tensordot(x, x.T, dims=1).shape == (2, 2)
+    assert dualad.linspace(0, 1, steps=3).tolist() == [0.0, 0.5, 1.0]

@@ -1,5 +1,6 @@
 """`grad`, `value_and_grad`, `vjp` and `jvp`: what goes in comes out."""
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -183,3 +184,56 @@ def test_a_numpy_program_as_it_stands():
     w = np.array([0.1, -0.2, 0.3])
     want = X.T @ (1 / (1 + np.exp(-X @ w)) - y) / 50
     np.testing.assert_allclose(dualad.grad(loss)(w), want, rtol=1e-12)
+
+
+def test_variance_of_complex_numbers_is_real():
+    z = np.array([1 + 2j, 3 - 1j, 0.5j])
+    assert np.allclose(dualad.var(dualad.asarray(z)).item(), np.var(z))
+    g = dualad.grad(np.var)(z)
+    assert np.allclose(g, 2 * (z - z.mean()) / 3)
+
+
+def test_numpy_functions_with_other_arguments():
+    a = np.arange(24.0).reshape(2, 3, 4)
+    t = dualad.asarray(a)
+    assert np.array_equal(np.reshape(t, (4, -1), order="F"), np.reshape(a, (4, -1), order="F"))
+    assert np.array_equal(np.ravel(t, order="F"), np.ravel(a, order="F"))
+    assert np.array_equal(np.trace(t, 1, 0, 2), np.trace(a, 1, 0, 2))
+    assert np.array_equal(np.sort(t, axis=None), np.sort(a, axis=None))
+    assert np.array_equal(np.squeeze(t[:1]), np.squeeze(a[:1]))
+    assert np.full_like(t, 2.0, shape=(2, 2)).tolist() == [[2.0, 2.0], [2.0, 2.0]]
+    with pytest.raises(dualad.NumPyFunctionError, match=r"np\.linalg\.norm: the matrix norm 1"):
+        np.linalg.norm(t, 1, axis=(0, 1))
+    with pytest.raises(dualad.NumPyFunctionError, match=r"np\.fmod"):
+        np.fmod(t, 2.0)
+
+
+def test_subclasses_of_numpy_arrays(tmp_path):
+    """A matrix and a memory map are arrays; a mask would be lost."""
+    f = lambda x: dualad.sum(x * x)  # noqa: E731
+    mapped = np.memmap(tmp_path / "a", dtype=np.float64, mode="w+", shape=(2,))
+    mapped[:] = [1.0, 2.0]
+    assert dualad.grad(f)(mapped).tolist() == [2.0, 4.0]
+    assert (dualad.ones(2) * mapped).tolist() == [1.0, 2.0]
+    masked = np.ma.array([1.0, 2.0], mask=[False, True])
+    for use in (dualad.grad(f), dualad.tensor):
+        with pytest.raises(dualad.DTypeError, match="masked arrays are not supported"):
+            use(masked)
+
+
+def test_a_deep_copy_inside_a_transform_keeps_the_derivative():
+    assert dualad.grad(lambda x: copy.deepcopy(x) ** 2)(3.0) == 6.0
+    assert dualad.jvp(lambda x: copy.deepcopy(x) ** 2, (3.0,), (1.0,))[1] == 6.0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: dualad.grad(lambda a, b: a * b, (0, -2))(2.0, 3.0), dualad.GradientError, "twice"),
+        (lambda: dualad.grad(lambda a: a, "a")(2.0), TypeError, "argnums must be an int"),
+        (lambda: dualad.grad(lambda x: x > 0)(2.0), dualad.GradientError, "real number, got dualad.bool"),
+    ],
+)
+def test_what_cannot_be_a_gradient(call, error, says):
+    with pytest.raises(error, match=says):
+        call()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
 from weakref import ref
 
-from ..backends.registry import BY_TYPE
+import numpy as np
+
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .fit import zeros
 from .modes import set_grad_enabled
 from .namespace import ops
 from .node import GROUND, GradBox, Node
-from .operands import PYTHON_SCALARS, snapshot
+from .operands import snapshot, type_name
 from .tensor import Tensor, grad_box, wrap
 from .views import assign
 from .walk import Walk
@@ -168,15 +169,14 @@ def _accumulate(box: GradBox | None, g: Any, create_graph: bool) -> None:
 
 
 def _sequence(tensors: Any) -> list[Any]:
-    """Return what was given as a list: one Tensor, array or number may stand for a list of one."""
-    kind = type(tensors)
-    alone = kind is Tensor or kind in PYTHON_SCALARS or BY_TYPE[kind] is not None
+    """Return what was given as a list: what is no collection stands for a list of one."""
+    alone = type(tensors) is Tensor or not isinstance(tensors, Iterable) or isinstance(tensors, np.ndarray)
     return [tensors] if alone else list(tensors)
 
 
 def _node_of(x: Any, name: str) -> Node:
     if type(x) is not Tensor:
-        raise TypeError(f"{name}: expected Tensors, got {type(x).__name__}")
+        raise TypeError(f"{name}: expected Tensors, got {type_name(x)}")
     x._refresh()
     if x._node is None:
         raise GradientError(f"{name}: One of the differentiated Tensors does not require grad")
@@ -191,7 +191,7 @@ def _cotangents(name: str, roots: list[Any], given: Any) -> list[Tensor]:
     out = []
     for root, g in zip(roots, given, strict=True):
         if type(root) is not Tensor:
-            raise TypeError(f"{name}: expected Tensors, got {type(root).__name__}")
+            raise TypeError(f"{name}: expected Tensors, got {type_name(root)}")
         if not root.requires_grad:
             raise GradientError(
                 f"{name}: element 0 of tensors does not require grad and does not have a "
@@ -285,6 +285,7 @@ def register_hook(x: Tensor, hook: Callable[[Tensor], Any]) -> HookHandle:
         node.hooks = []
     called = lambda g: hook(g)  # noqa: E731  a function of its own, so that removing takes one away
     node.hooks.append(called)
+    node.hooks.sort(key=lambda h: type(h) is _Retain)  # what is retained is what the hooks have left
     return HookHandle(node.hooks, called)
 
 
@@ -292,11 +293,11 @@ def retain_grad(x: Tensor) -> None:
     """Let `backward` keep the gradient of x in ``x.grad``, although it is no leaf."""
     if not x.requires_grad:
         raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
-    if x.is_leaf or _retains(x._node):
+    box = grad_box(x)
+    if x.is_leaf or box.retains is not None:
         return
-    if x._node.hooks is None:
-        x._node.hooks = []
-    x._node.hooks.append(_Retain(grad_box(x)))
+    box.retains = _Retain(box)
+    x._node.hooks = [*(x._node.hooks or ()), box.retains]
 
 
 def _retains(node: Node) -> bool:

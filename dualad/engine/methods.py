@@ -49,6 +49,16 @@ def _binary_(name: str) -> Callable[[Any, Any], Tensor]:
     return method
 
 
+def _same(name: str) -> Callable[..., Any]:
+    """Return the method that takes what the function of the namespace takes."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return _functions[name](self, *args, **kwargs)
+
+    method.__doc__ = f"`dualad.{name}` of this Tensor."
+    return method
+
+
 class Conversions:
     """The methods that are called as Python's types are.
 
@@ -186,123 +196,12 @@ class Methods(Conversions):
         """Set all elements to 0."""
         return self.fill_(0)
 
-    # -- reductions ----------------------------------------------------------------------------
+    # -- reductions and sorting ----------------------------------------------------------------
 
-    def sum(
-        self,
-        axis: Any = None,
-        keepdims: bool = False,
-        *,
-        dtype: Any = None,
-        dim: Any = None,
-        keepdim: bool = False,
-    ) -> Tensor:
-        """`dualad.sum` of this Tensor."""
-        return ops.sum(self, axis=_one(axis, dim), dtype=dtype, keepdims=keepdims or keepdim)
-
-    def prod(
-        self,
-        axis: Any = None,
-        keepdims: bool = False,
-        *,
-        dtype: Any = None,
-        dim: Any = None,
-        keepdim: bool = False,
-    ) -> Tensor:
-        """`dualad.prod` of this Tensor."""
-        return ops.prod(self, axis=_one(axis, dim), dtype=dtype, keepdims=keepdims or keepdim)
-
-    def mean(
-        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
-    ) -> Tensor:
-        """`dualad.mean` of this Tensor."""
-        return ops.mean(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
-
-    def all(
-        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
-    ) -> Tensor:
-        """`dualad.all` of this Tensor."""
-        return ops.all(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
-
-    def any(
-        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
-    ) -> Tensor:
-        """`dualad.any` of this Tensor."""
-        return ops.any(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
-
-    def argmax(
-        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
-    ) -> Tensor:
-        """`dualad.argmax` of this Tensor."""
-        return ops.argmax(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
-
-    def argmin(
-        self, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
-    ) -> Tensor:
-        """`dualad.argmin` of this Tensor."""
-        return ops.argmin(self, axis=_one(axis, dim), keepdims=keepdims or keepdim)
-
-    def max(
-        self,
-        *dim_or_other: Any,
-        axis: Any = None,
-        dim: Any = None,
-        keepdims: bool = False,
-        keepdim: bool = False,
-    ) -> Any:
-        """The maximum: of all elements, or along an axis.
-
-        ``x.max(axis=0)`` gives the maxima; PyTorch's ``x.max(0)`` and ``x.max(dim=0)`` the named
-        tuple ``(values, indices)``, and ``x.max(other)`` is `dualad.maximum`.
-        """
-        return ops.extremum(self, "max", dim_or_other, axis, dim, keepdims or keepdim)
-
-    def min(
-        self,
-        *dim_or_other: Any,
-        axis: Any = None,
-        dim: Any = None,
-        keepdims: bool = False,
-        keepdim: bool = False,
-    ) -> Any:
-        """The minimum: of all elements, or along an axis; see `max`."""
-        return ops.extremum(self, "min", dim_or_other, axis, dim, keepdims or keepdim)
-
-    def var(
-        self,
-        axis: Any = None,
-        *,
-        correction: float = 0.0,
-        keepdims: bool = False,
-        dim: Any = None,
-        keepdim: bool = False,
-    ) -> Tensor:
-        """`dualad.var` of this Tensor: of the population unless ``correction=1``, as in NumPy."""
-        return ops.var(self, axis=_one(axis, dim), correction=correction, keepdims=keepdims or keepdim)
-
-    def std(
-        self,
-        axis: Any = None,
-        *,
-        correction: float = 0.0,
-        keepdims: bool = False,
-        dim: Any = None,
-        keepdim: bool = False,
-    ) -> Tensor:
-        """`dualad.std` of this Tensor: of the population unless ``correction=1``, as in NumPy."""
-        return ops.std(self, axis=_one(axis, dim), correction=correction, keepdims=keepdims or keepdim)
-
-    def norm(self, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """The vector `p`-norm of all elements, or along the axes `dim`."""
-        return ops.vector_norm(self, axis=dim, keepdims=keepdim, ord=ops.norm_order(p))
-
-    def sort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
-        """`dualad.sort` of this Tensor, a new one."""
-        return ops.sort(self, axis=axis, descending=descending, stable=stable)
-
-    def argsort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
-        """`dualad.argsort` of this Tensor."""
-        return ops.argsort(self, axis=axis, descending=descending, stable=stable)
+    sum, prod, mean, var, std = _same("sum"), _same("prod"), _same("mean"), _same("var"), _same("std")
+    max, min, argmax, argmin = _same("max"), _same("min"), _same("argmax"), _same("argmin")
+    all, any, norm = _same("all"), _same("any"), _same("norm")
+    sort, argsort = _same("sort"), _same("argsort")
 
     # -- shape ---------------------------------------------------------------------------------
 
@@ -328,13 +227,7 @@ class Methods(Conversions):
         """Return the elements as a vector."""
         return self.reshape(-1)
 
-    def squeeze(self, axis: Any = None, *, dim: Any = None) -> Tensor:
-        """Leave out axes of length 1: all, or those named (where they are of length 1)."""
-        return ops.squeeze_where_possible(self, _one(axis, dim))
-
-    def unsqueeze(self, dim: int) -> Tensor:
-        """Put in an axis of length 1."""
-        return ops.expand_dims(self, axis=dim)
+    squeeze, unsqueeze, unbind = _same("squeeze"), _same("expand_dims"), _same("unstack")
 
     def permute(self, *axes: Any) -> Tensor:
         """Return the axes in another order."""
@@ -375,10 +268,6 @@ class Methods(Conversions):
     def take(self, indices: Any, axis: int | None = None) -> Tensor:
         """`dualad.take` of this Tensor; without `axis` of its elements as a vector."""
         return ops.take(self.ravel(), indices, axis=0) if axis is None else ops.take(self, indices, axis=axis)
-
-    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
-        """`dualad.unstack` of this Tensor."""
-        return ops.unstack(self, axis=dim)
 
     def dim(self: Any) -> int:
         """Return the number of axes."""
@@ -476,7 +365,8 @@ class Methods(Conversions):
             If no op on this Tensor was recorded, if its graph was freed by an earlier pass, or if
             it has several elements and no gradient is given.
         """
-        ops.backward(self, gradient, retain_graph, create_graph, inputs)
+        gradients = None if gradient is None else [gradient]
+        ops.backward(self, gradients, retain_graph, create_graph, inputs)
 
     def retain_grad(self) -> None:
         """Let `backward` keep this Tensor's gradient in ``.grad``, although it is no leaf."""
@@ -489,7 +379,3 @@ class Methods(Conversions):
         Returns a handle whose ``remove()`` takes the hook away.
         """
         return ops.register_hook(self, hook)
-
-
-def _one(axis: Any, dim: Any) -> Any:
-    return axis if dim is None else dim

@@ -119,13 +119,15 @@ class GradBox:
     """Where a Tensor's ``.grad`` is kept.
 
     The Tensor holds it and its node knows it weakly, so that a gradient with a history, which
-    leads back to that node, makes no reference cycle.
+    leads back to that node, makes no reference cycle. `retains` is the hook that puts the gradient
+    of a Tensor that is no leaf here, if its user has asked for that.
     """
 
-    __slots__ = ("__weakref__", "grad")
+    __slots__ = ("__weakref__", "grad", "retains")
 
     def __init__(self) -> None:
         self.grad: Any = None
+        self.retains: Any = None
 
 
 class Dual:

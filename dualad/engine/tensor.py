@@ -19,7 +19,7 @@ from ..dtypes import DType, bool_, complex_of, get_default_dtype, int64
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .methods import Methods
 from .namespace import ops
-from .node import Dual, GradBox, Leaf, Node, Output, Standin
+from .node import GROUND, Dual, GradBox, Leaf, Node, Output, Standin
 from .operators import Operators
 from .printing import tensor_repr
 
@@ -287,8 +287,15 @@ class Tensor(Operators, Methods):
 
     # -- copies --------------------------------------------------------------------------------
 
+    def __copy__(self) -> Tensor:
+        if not self.is_leaf:
+            return ops.clone(self)
+        return ops.detach(self).requires_grad_(self.requires_grad)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         self._refresh()
+        if self._node is not None and self._node.level != GROUND:
+            return ops.clone(self)  # inside a transform: a copy must not cut its derivative
         if not self.is_leaf:
             raise GradientError(
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
@@ -304,7 +311,7 @@ class Tensor(Operators, Methods):
 
     def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[Any, ...]]:
         self._refresh()
-        if not self.is_leaf:
+        if not self.is_leaf or (self._node is not None and self._node.level != GROUND):
             raise GradientError(
                 "only leaf Tensors can be pickled: this one is the result of an op, and its history would "
                 "be lost. Use .detach()"

@@ -77,7 +77,7 @@ class Alias:
             view = self.family.root()
             for step in self.steps:
                 view = step.see(view)
-            handle._value, handle._node = view._value, view._node
+            give(handle, view._value, view._node)
             self.version = storage.version
 
     def write(self, handle: Tensor, new: Tensor) -> None:
@@ -110,10 +110,22 @@ def _accept(new: Tensor, node: Any) -> tuple[Any, Any]:
     return new._value, node
 
 
+def give(handle: Tensor, value: Any, node: Any) -> None:
+    """Give a handle a value and its node; if it retains its gradient, that is now the new one's."""
+    old, handle._value, handle._node = handle._node, value, node
+    box = handle._box
+    if box is not None and box.retains is not None and node is not old:
+        old.hooks.remove(box.retains)
+        if node is None:
+            box.retains = None
+        else:
+            node.hooks = [*(node.hooks or ()), box.retains]
+
+
 def assign(handle: Tensor, new: Tensor) -> None:
     """Give a handle a new value, and all that share its elements theirs."""
     if handle._alias is None:
-        handle._value, handle._node = _accept(new, handle._node)
+        give(handle, *_accept(new, handle._node))
     else:
         handle._alias.write(handle, new)
 

@@ -37,11 +37,7 @@ for _name in DESCRIPTIONS:
 
 ops.linalg = linalg
 ops.matmul, ops.dot = linalg.matmul, linalg.dot
-ops.matrix_transpose, ops.vector_norm, ops.norm_order = (
-    manipulation.matrix_transpose,
-    linalg.vector_norm,
-    linalg.norm_order,
-)
+ops.matrix_transpose, ops.norm = manipulation.matrix_transpose, linalg.norm
 ops.to, ops.to_cuda, ops.tensor_type = moving.to, moving.to_cuda, moving.tensor_type
 ops.copy, ops.as_shape = manipulation.clone, as_shape
 ops.detach, ops.require_grad, ops.forget_history = views.detach, views.require_grad, views.forget_history

@@ -46,6 +46,14 @@ def optional_dtype(dtype: Any) -> DType | None:
     return None if dtype is None else as_dtype(dtype)
 
 
+def whole(name: str, what: str, value: Any) -> int:
+    """Return an argument that must be an integer; raise TypeError, naming it, if it is none."""
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{name}: {what} must be an integer, got {value!r}") from None
+
+
 def one_axis(name: str, axis: Any, ndim: int) -> int:
     """Return an axis counted from the front.
 
@@ -54,7 +62,7 @@ def one_axis(name: str, axis: Any, ndim: int) -> int:
     AxisError
         If there is no such axis; it is an IndexError too, as in NumPy and PyTorch.
     """
-    i = index(axis)
+    i = whole(name, "axis", axis)
     if not -ndim <= i < ndim:
         raise AxisError(f"{name}: axis {i} is out of bounds for an array of {ndim} dimensions")
     return i % ndim if ndim else 0
@@ -83,5 +91,5 @@ def as_shape(shape: Any) -> tuple[int, ...]:
     if isinstance(shape, (tuple, list)):
         if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
             shape = shape[0]
-        return tuple(index(n) for n in shape)
-    return (index(shape),)
+        return tuple(whole("shape", "a length", n) for n in shape)
+    return (whole("shape", "a length", shape),)

@@ -17,7 +17,7 @@ from ..engine.operands import PYTHON_SCALARS, plain_array
 from ..engine.tensor import Tensor
 from ..engine.views import detach, require_grad
 from ..errors import DTypeError, ShapeError
-from .common import as_shape, optional_dtype
+from .common import as_shape, optional_dtype, whole
 
 
 def place(device: Any) -> tuple[Backend, Device]:
@@ -208,8 +208,8 @@ def _to_numpy(obj: Any) -> np.ndarray:
         raise ShapeError(f"asarray: nested sequences must have equal lengths: {error}") from error
     if array.dtype.kind not in "biufc":
         raise DTypeError(
-            f"asarray: expected numbers or arrays of numbers, got {type(obj).__name__} (read as "
-            f"{array.dtype})"
+            f"asarray: expected numbers of up to 64 bits, or arrays of them, got {type(obj).__name__} (read "
+            f"as {array.dtype})"
         )
     return array
 
@@ -421,6 +421,8 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
+    if n_rows < 0 or (n_cols or 0) < 0:
+        raise ShapeError(f"eye: lengths must not be negative, got {n_rows} and {n_cols}")
     return _made("eye", (n_rows, n_cols), dtype, device, requires_grad, k=k)
 
 
@@ -439,6 +441,8 @@ def arange(
     (tensor([0, 1, 2, 3]), tensor([0.0000, 0.2500, 0.5000, 0.7500]))
     """
     start, stop = (0, start) if stop is None else (start, stop)
+    if not all(hasattr(v, "__float__") for v in (start, stop, step)):
+        raise TypeError(f"arange: expected numbers, got {start!r}, {stop!r} and {step!r}")
     if step == 0:
         raise ValueError("arange: step must not be 0")
     if dtype is None:
@@ -448,10 +452,10 @@ def arange(
 
 
 def linspace(
-    start: complex, stop: complex, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True,
-    requires_grad: bool = False,
+    start: complex, stop: complex, num: int | None = None, *, dtype: Any = None, device: Any = None,
+    endpoint: bool = True, requires_grad: bool = False, steps: int | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return `num` numbers from `start` to `stop` at equal distances.
+    """Return `num` (PyTorch's `steps`) numbers from `start` to `stop` at equal distances.
 
     Examples
     --------
@@ -459,6 +463,9 @@ def linspace(
     >>> dualad.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
+    n = whole("linspace", "num", num if steps is None else steps)
+    if n < 0:
+        raise ValueError(f"linspace: num must not be negative, got {n}")
     if dtype is None and isinstance(start + stop, complex):
         dtype = complex_of(get_default_dtype())
-    return _made("linspace", (start, stop, num), dtype, device, requires_grad, endpoint=endpoint)
+    return _made("linspace", (start, stop, n), dtype, device, requires_grad, endpoint=endpoint)

@@ -17,10 +17,10 @@ from ..backends.base import is_basic
 from ..backends.registry import BY_TYPE
 from ..engine.modes import RECORDING
 from ..engine.namespace import ops
-from ..engine.node import Dual, Leaf
+from ..engine.node import GROUND, Dual, Leaf
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
-from ..engine.views import assign, link, same_view, unshare
+from ..engine.views import assign, give, link, same_view, unshare
 from ..errors import DTypeError, InplaceError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint, Linear
@@ -190,10 +190,15 @@ def check_writable(x: Tensor) -> None:
     x._refresh()
     if not RECORDING.get():
         return
-    if type(x._node) is Leaf:
+    if _is_leaf(x._node):
         raise InplaceError(LEAF_IN_PLACE)
-    if x._alias is not None and type(x._alias.family.node) is Leaf:
+    if x._alias is not None and _is_leaf(x._alias.family.node):
         raise InplaceError("a view of " + LEAF_IN_PLACE)
+
+
+def _is_leaf(node: Any) -> bool:
+    # The inputs of a transform are the function's own handles: NumPy code may write to them.
+    return type(node) is Leaf and node.level == GROUND
 
 
 def _at(step: Any, key: Any) -> bool:
@@ -250,7 +255,7 @@ def _write_in_place(x: Tensor, value: Any, key: Any) -> bool:
         return False  # `setitem` fails again, and explains
     if recording and level >= 0:
         new = _setitem.record(x._value, [raw, x._value], [source, node], level, {"key": key})
-        x._node = new._node
+        give(x, x._value, new._node)
     return True
 
 

@@ -40,8 +40,8 @@ _stack = Op(
 )
 
 
-def concat(arrays: Any, /, *, axis: int | None = 0) -> Tensor:
-    """Return the arrays joined along an axis they have; with None, as vectors.
+def concat(arrays: Any, /, axis: int | None = 0, *, dim: int | None = None) -> Tensor:
+    """Return the arrays joined along an axis they have (PyTorch's `dim`); with None, as vectors.
 
     Raises
     ------
@@ -55,6 +55,7 @@ def concat(arrays: Any, /, *, axis: int | None = 0) -> Tensor:
     tensor([1., 1., 0.])
     """
     tensors = [asarray(a) for a in arrays]
+    axis = axis if dim is None else dim
     if axis is None:
         tensors, axis = [reshape(t, (-1,)) for t in tensors], 0
     if not tensors:
@@ -70,8 +71,8 @@ def concat(arrays: Any, /, *, axis: int | None = 0) -> Tensor:
     return _concat(*tensors, axis=axis, starts=starts)
 
 
-def stack(arrays: Any, /, *, axis: int = 0) -> Tensor:
-    """Return arrays of one shape joined along a new axis.
+def stack(arrays: Any, /, axis: int = 0, *, dim: int | None = None) -> Tensor:
+    """Return arrays of one shape joined along a new axis (PyTorch's `dim`).
 
     Raises
     ------
@@ -89,10 +90,10 @@ def stack(arrays: Any, /, *, axis: int = 0) -> Tensor:
     if len({t.shape for t in tensors}) != 1:
         listed = " and ".join(str(t.shape) for t in tensors) or "none"
         raise ShapeError(f"stack: expects arrays of one shape, got {listed}")
-    return _stack(*tensors, axis=one_axis("stack", axis, tensors[0].ndim + 1))
+    return _stack(*tensors, axis=one_axis("stack", axis if dim is None else dim, tensors[0].ndim + 1))
 
 
-def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
+def unstack(x: Any, /, axis: int = 0, *, dim: int | None = None) -> tuple[Tensor, ...]:
     """Return the parts of x along an axis, which they no longer have, as a tuple of views.
 
     Examples
@@ -104,5 +105,5 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     x = asarray(x)
     if not x.ndim:
         raise TypeError("iteration over a 0-d tensor")
-    axis = one_axis("unstack", axis, x.ndim)
+    axis = one_axis("unstack", axis if dim is None else dim, x.ndim)
     return tuple(read(x, (*[slice(None)] * axis, i) if axis else i) for i in range(x.shape[axis]))

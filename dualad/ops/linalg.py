@@ -125,7 +125,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     return sum(conj(x1) * x2, axis=axis)
 
 
-def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
+def tensordot(x1: Any, x2: Any, /, axes: Any = 2, *, dims: Any = None) -> Tensor:
     """Return the sum of products over pairs of axes.
 
     Parameters
@@ -133,7 +133,8 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
     x1, x2 : array
         Of any shape.
     axes : int or (sequence of int, sequence of int)
-        How many of the last axes of x1 and first of x2 to sum over, or which of each.
+        How many of the last axes of x1 and first of x2 to sum over, or which of each. PyTorch
+        calls them `dims`.
 
     Raises
     ------
@@ -147,6 +148,7 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
     (2, 4)
     """
     x1, x2 = asarray(x1), asarray(x2)
+    axes = axes if dims is None else dims
     if isinstance(axes, (tuple, list)):
         left, right = ([axis] if not isinstance(axis, (tuple, list)) else list(axis) for axis in axes)
     else:
@@ -165,10 +167,26 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
     return manip.reshape(matmul(a, b), shape)
 
 
-def norm_order(p: Any) -> float:
-    """Return the order that PyTorch's ``x.norm(p)`` names: a number, ``"fro"``, or None."""
-    if p in (None, "fro"):
-        return 2.0
-    if isinstance(p, str):
+def norm(x: Any, /, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Return the vector `p`-norm of all elements, or along the axes `dim`, as PyTorch's ``norm``.
+
+    Parameters
+    ----------
+    x : array
+        Of a floating dtype, real or complex.
+    p : number or "fro"
+        The order; see `linalg.vector_norm`.
+    dim : int or tuple of int, optional
+        The axes of the vectors; all if None.
+    keepdim : bool
+        Keep the reduced axes, with length 1.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.norm(dualad.tensor([3.0, -4.0]), 1)
+    tensor(7.)
+    """
+    if isinstance(p, str) and p != "fro":
         raise ValueError(f"norm: p must be a number or 'fro', got {p!r}")
-    return float(p)
+    return vector_norm(x, axis=dim, keepdims=keepdim, ord=2 if p in (None, "fro") else p)

@@ -118,8 +118,16 @@ def _complete(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n // known if k == -1 else k for k in shape)
 
 
-def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Return x with the axes from `start_dim` to `end_dim` joined into one."""
+def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Return x with the axes from `start_dim` to `end_dim` joined into one.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.flatten(dualad.ones(2, 3, 4), 1).shape
+    (2, 12)
+    """
+    x = asarray(x)
     if not x.ndim:
         return reshape(x, (1,))
     start, end = one_axis("flatten", start_dim, x.ndim), one_axis("flatten", end_dim, x.ndim)
@@ -144,8 +152,16 @@ def permute_dims(x: Any, axes: Any) -> Tensor:
     return link(_permute_dims(x, axes=axes), x, step)
 
 
-def transpose(x: Tensor, *axes: Any) -> Tensor:
-    """Return x with two axes swapped (PyTorch), or all reversed or permuted (NumPy)."""
+def transpose(x: Any, *axes: Any) -> Tensor:
+    """Return x with two axes swapped (PyTorch), or all reversed or permuted (NumPy).
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.transpose(dualad.ones(2, 3, 4), 0, 1).shape, dualad.transpose(dualad.ones(2, 3, 4)).shape
+    ((3, 2, 4), (4, 3, 2))
+    """
+    x = asarray(x)
     if len(axes) == 2:
         i, j = (one_axis("transpose", a, x.ndim) for a in axes)
         order = list(range(x.ndim))
@@ -189,7 +205,7 @@ def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
     return permute_dims(x, order)
 
 
-def expand_dims(x: Any, /, *, axis: Any = 0) -> Tensor:
+def expand_dims(x: Any, /, axis: Any = 0) -> Tensor:
     """Return x with axes of length 1 put in, so that they are at `axis` in the result.
 
     Examples
@@ -205,8 +221,10 @@ def expand_dims(x: Any, /, *, axis: Any = 0) -> Tensor:
     return reshape(x, tuple(1 if i in at else next(lengths) for i in range(x.ndim + len(at))))
 
 
-def squeeze(x: Any, axis: Any) -> Tensor:
-    """Return x without the axes in `axis`, each of which must be of length 1.
+def squeeze(x: Any, /, axis: Any = None, *, dim: Any = None) -> Tensor:
+    """Return x without the axes in `axis`, each of which must be of length 1; without all such if None.
+
+    PyTorch's `dim` leaves axes as they are that are longer.
 
     Examples
     --------
@@ -215,15 +233,12 @@ def squeeze(x: Any, axis: Any) -> Tensor:
     (3,)
     """
     x = asarray(x)
+    if axis is None:
+        axis = tuple(i for i in all_axes("squeeze", dim, x.ndim) if x.shape[i] == 1)
     at = all_axes("squeeze", axis, x.ndim)
     if any(x.shape[i] != 1 for i in at):
         raise ShapeError(f"squeeze: axis {axis} of shape {x.shape} is not of length 1")
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in at))
-
-
-def squeeze_where_possible(x: Tensor, axis: Any = None) -> Tensor:
-    """Return x without those axes in `axis` (all if None) that are of length 1, as in PyTorch."""
-    return squeeze(x, tuple(i for i in all_axes("squeeze", axis, x.ndim) if x.shape[i] == 1))
 
 
 def broadcast_to(x: Any, /, shape: Any) -> Tensor:
@@ -296,8 +311,8 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
 # -- order and repetition ------------------------------------------------------------------------
 
 
-def flip(x: Any, /, *, axis: Any = None) -> Tensor:
-    """Return x with the order of its elements reversed, along all axes or those in `axis`.
+def flip(x: Any, /, axis: Any = None, *, dims: Any = None) -> Tensor:
+    """Return x with the order of its elements reversed, along all axes or those in `axis` (`dims`).
 
     Examples
     --------
@@ -306,11 +321,11 @@ def flip(x: Any, /, *, axis: Any = None) -> Tensor:
     tensor([3, 2, 1])
     """
     x = asarray(x)
-    return _flip(x, axis=all_axes("flip", axis, x.ndim))
+    return _flip(x, axis=all_axes("flip", axis if dims is None else dims, x.ndim))
 
 
-def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Tensor:
-    """Return x with its elements rolled along axes, or, without `axis`, as one vector.
+def roll(x: Any, /, shift: Any, axis: Any = None, *, dims: Any = None) -> Tensor:
+    """Return x with its elements rolled along axes (PyTorch's `dims`), or, without, as one vector.
 
     Examples
     --------
@@ -319,6 +334,7 @@ def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Tensor:
     tensor([3, 1, 2])
     """
     x = asarray(x)
+    axis = axis if dims is None else dims
     if axis is None:
         return reshape(roll(reshape(x, (-1,)), shift, axis=0), x.shape)
     axes = tuple(one_axis("roll", a, x.ndim) for a in as_shape(axis))
@@ -326,7 +342,7 @@ def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Tensor:
     return _roll(x, shift=shifts, axis=axes)
 
 
-def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
+def repeat(x: Any, repeats: Any, /, axis: int | None = None) -> Tensor:
     """Return x with each element repeated, along an axis or, without one, as a vector.
 
     Parameters
@@ -349,6 +365,12 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
         x, axis = reshape(x, (-1,)), 0
     counts = np.asarray(repeats.tolist() if type(repeats) is Tensor else repeats)
     axis = one_axis("repeat", axis, x.ndim)
+    fits = counts.shape in ((), (1,), (x.shape[axis],))
+    if counts.dtype.kind not in "iu" or (counts < 0).any() or not fits:
+        raise ShapeError(
+            f"repeat: repeats must be an integer that is not negative, or {x.shape[axis]} of them for axis "
+            f"{axis} of shape {x.shape}, got {repeats!r}"
+        )
     places = np.repeat(np.arange(x.shape[axis]), counts)
     return getitem(x, key=(*[slice(None)] * axis, places))
 
@@ -364,6 +386,8 @@ def tile(x: Any, repetitions: Any, /) -> Tensor:
             [1, 2, 1, 2]])
     """
     x, times = asarray(x), as_shape(repetitions)
+    if any(n < 0 for n in times):
+        raise ShapeError(f"tile: repetitions must not be negative, got {times}")
     ndim = max(x.ndim, len(times))
     times = (1,) * (ndim - len(times)) + times
     lengths = (1,) * (ndim - x.ndim) + x.shape
@@ -422,7 +446,7 @@ def clone(x: Tensor) -> Tensor:
     return _clone(asarray(x))
 
 
-def tril(x: Any, /, *, k: int = 0) -> Tensor:
+def tril(x: Any, /, k: int = 0) -> Tensor:
     """Return the matrices of x with zeros above the `k`-th diagonal.
 
     Examples
@@ -435,7 +459,7 @@ def tril(x: Any, /, *, k: int = 0) -> Tensor:
     return _tril(asarray(x), k=k)
 
 
-def triu(x: Any, /, *, k: int = 0) -> Tensor:
+def triu(x: Any, /, k: int = 0) -> Tensor:
     """Return the matrices of x with zeros below the `k`-th diagonal.
 
     Examples

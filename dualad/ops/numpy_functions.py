@@ -38,7 +38,7 @@ _UFUNCS: dict[str, Callable[..., Any]] = {
     "exp2": lambda x: elementwise.pow(2.0, x),
 }
 
-_REDUCTIONS = {
+_REDUCTIONS: dict[str, Callable[..., Any]] = {
     "add": reductions.sum,
     "multiply": reductions.prod,
     "maximum": reductions.max,
@@ -53,7 +53,9 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
     if method == "reduce" and name in _REDUCTIONS:
         axis = kwargs.pop("axis", 0)
         return _call(f"np.{name}.reduce", _REDUCTIONS[name], inputs[0], axis=axis, **kwargs)
-    function = _UFUNCS.get(name) or getattr(elementwise, _OTHER_NAMES.get(name, name), None)
+    function: Any = _UFUNCS.get(name)
+    if function is None:
+        function = getattr(elementwise, _OTHER_NAMES.get(name, name), None)
     if method != "__call__" or function is None:
         raise NumPyFunctionError(
             f"np.{name}{'' if method == '__call__' else '.' + method}: not available on Tensors"
@@ -132,7 +134,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     of_matrices = x.ndim > 1 if axis is None else isinstance(axis, tuple) and len(axis) == 2
     if ord not in (None, "fro") and of_matrices:
         raise NumPyFunctionError(f"np.linalg.norm: the matrix norm {ord!r} is not available on Tensors")
-    return linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=linalg.norm_order(ord))
+    return linalg.norm(x, ord, axis, keepdims)
 
 
 def _outer(a: Any, b: Any) -> Tensor:
@@ -201,7 +203,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.reshape: _reshape, np.ravel: lambda a, order="C": _reshape(a, (-1,), order),
     np.transpose: lambda a, axes=None: manipulation.transpose(asarray(a), *(() if axes is None else (axes,))),
     np.swapaxes: lambda a, i, j: manipulation.transpose(asarray(a), i, j),
-    np.moveaxis: manipulation.moveaxis, np.squeeze: manipulation.squeeze_where_possible,
+    np.moveaxis: manipulation.moveaxis, np.squeeze: manipulation.squeeze,
     np.expand_dims: lambda a, axis: manipulation.expand_dims(a, axis=axis),
     np.broadcast_to: lambda a, shape, subok=False: manipulation.broadcast_to(a, shape),
     np.broadcast_arrays: lambda *arrays, subok=False: manipulation.broadcast_arrays(*arrays),

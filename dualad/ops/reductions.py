@@ -68,7 +68,10 @@ _any = Unary("any(x)", shape=reduced, dtype=boolean)
 # -- functions ---------------------------------------------------------------------------------
 
 
-def sum(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+def sum(
+    x: Any, /, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, dim: Any = None,
+    keepdim: bool = False,
+) -> Tensor:  # fmt: skip
     """Return the sum of the elements, or of those along axes.
 
     Parameters
@@ -77,10 +80,12 @@ def sum(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) 
         Of a numeric dtype, or boolean: integers of up to 64 bits are summed in 64.
     axis : int or tuple of int, optional
         The axes to sum over; all if None.
-    dtype : DType, optional
-        The dtype to sum in.
     keepdims : bool
         Keep the axes summed over, with length 1.
+    dtype : DType, optional
+        The dtype to sum in.
+    dim, keepdim
+        PyTorch's names of `axis` and `keepdims`, taken by all reductions.
 
     Raises
     ------
@@ -94,10 +99,13 @@ def sum(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) 
     tensor([4., 6.])
     """
     x = _accumulator(asarray(x), dtype)
-    return _sum(x, axis=all_axes("sum", axis, len(x.shape)), keepdims=keepdims)
+    axes = all_axes("sum", axis if dim is None else dim, len(x.shape))
+    return _sum(x, axis=axes, keepdims=keepdims or keepdim)
 
 
-def mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+def mean(
+    x: Any, /, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
+) -> Tensor:
     """Return the mean of the elements, or of those along axes.
 
     Examples
@@ -107,11 +115,40 @@ def mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     tensor(3.)
     """
     x = asarray(x)
-    return _mean(x, axis=all_axes("mean", axis, len(x.shape)), keepdims=keepdims)
+    axes = all_axes("mean", axis if dim is None else dim, len(x.shape))
+    return _mean(x, axis=axes, keepdims=keepdims or keepdim)
 
 
-def max(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+class Extremum(NamedTuple):
+    """What PyTorch's ``x.max(dim)`` and ``x.min(dim)`` give."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def max(
+    x: Any, /, *dim_or_other: Any, axis: Any = None, keepdims: bool = False, dim: Any = None,
+    keepdim: bool = False,
+) -> Any:  # fmt: skip
     """Return the largest element, or those along axes; tied ones share the gradient evenly.
+
+    Parameters
+    ----------
+    x : array
+        Of a real dtype.
+    *dim_or_other : int or array, optional
+        As in PyTorch, ``max(x, 0)`` is ``max(x, dim=0)`` and ``max(x, other)`` is `maximum`.
+    axis : int or tuple of int, optional
+        The axes to reduce; all if None.
+    keepdims, keepdim : bool
+        Keep the reduced axes, with length 1.
+    dim : int, optional
+        An axis for which PyTorch's named tuple ``(values, indices)`` is given.
+
+    Raises
+    ------
+    ShapeError
+        If there is no element to choose from.
 
     Examples
     --------
@@ -121,12 +158,14 @@ def max(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     >>> x.grad
     tensor([0.0000, 0.5000, 0.5000])
     """
-    x = asarray(x)
-    return _max(x, axis=_nonempty("max", x, axis), keepdims=keepdims)
+    return _extremum("max", x, dim_or_other, axis, dim, keepdims or keepdim)
 
 
-def min(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Return the smallest element, or those along axes; tied ones share the gradient evenly.
+def min(
+    x: Any, /, *dim_or_other: Any, axis: Any = None, keepdims: bool = False, dim: Any = None,
+    keepdim: bool = False,
+) -> Any:  # fmt: skip
+    """Return the smallest element, or those along axes; the parameters are those of `max`.
 
     Examples
     --------
@@ -134,11 +173,25 @@ def min(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     >>> dualad.min(dualad.tensor([[1.0, 2.0], [4.0, 3.0]]), axis=1)
     tensor([1., 3.])
     """
+    return _extremum("min", x, dim_or_other, axis, dim, keepdims or keepdim)
+
+
+def _extremum(name: str, x: Any, positional: Any, axis: Any, dim: Any, keepdims: bool) -> Any:
+    reduce, locate, pairwise = (_max, argmax, elem.maximum) if name == "max" else (_min, argmin, elem.minimum)
+    if positional and not isinstance(positional[0], int):
+        return pairwise(x, positional[0])
     x = asarray(x)
-    return _min(x, axis=_nonempty("min", x, axis), keepdims=keepdims)
+    dim = positional[0] if positional else dim
+    if dim is None:
+        return reduce(x, axis=_nonempty(name, x, axis), keepdims=keepdims)
+    values = reduce(x, axis=_nonempty(name, x, dim), keepdims=keepdims)
+    return Extremum(values, locate(x, axis=dim, keepdims=keepdims))
 
 
-def prod(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+def prod(
+    x: Any, /, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, dim: Any = None,
+    keepdim: bool = False,
+) -> Tensor:  # fmt: skip
     """Return the product of the elements, or of those along axes.
 
     Where gradients are recorded, halves of the array are multiplied until one element is left:
@@ -154,7 +207,8 @@ def prod(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False)
     tensor([0., 8., 0.])
     """
     x = _accumulator(asarray(x), dtype)
-    axes = all_axes("prod", axis, len(x.shape))
+    axes = all_axes("prod", axis if dim is None else dim, len(x.shape))
+    keepdims = keepdims or keepdim
     if x._node is None:
         return _prod(x, axis=axes, keepdims=keepdims)
     rest = tuple(i for i in range(x.ndim) if i not in axes)
@@ -172,7 +226,9 @@ def prod(x: Any, *, axis: Any = None, dtype: Any = None, keepdims: bool = False)
     return manip.reshape(y, reduced(x, axis=axes, keepdims=keepdims))
 
 
-def all(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+def all(
+    x: Any, /, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
+) -> Tensor:
     """Return whether all elements are true (not 0), or all along axes.
 
     Examples
@@ -182,10 +238,13 @@ def all(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     tensor(False)
     """
     x = asarray(x)
-    return _all(x, axis=all_axes("all", axis, len(x.shape)), keepdims=keepdims)
+    axes = all_axes("all", axis if dim is None else dim, len(x.shape))
+    return _all(x, axis=axes, keepdims=keepdims or keepdim)
 
 
-def any(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+def any(
+    x: Any, /, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
+) -> Tensor:
     """Return whether any element is true (not 0), or any along axes.
 
     Examples
@@ -195,10 +254,14 @@ def any(x: Any, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     tensor(True)
     """
     x = asarray(x)
-    return _any(x, axis=all_axes("any", axis, len(x.shape)), keepdims=keepdims)
+    axes = all_axes("any", axis if dim is None else dim, len(x.shape))
+    return _any(x, axis=axes, keepdims=keepdims or keepdim)
 
 
-def var(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+def var(
+    x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None,
+    keepdim: bool = False,
+) -> Tensor:  # fmt: skip
     """Return the variance of the elements, or of those along axes.
 
     Parameters
@@ -219,12 +282,16 @@ def var(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = F
     >>> dualad.var(dualad.tensor([1.0, 2.0, 3.0]), correction=1)
     tensor(1.)
     """
-    deviation, axes, n = _deviation("var", x, axis)
-    squares = _sum(elem.real(elem.conj(deviation) * deviation), axis=axes, keepdims=keepdims)
+    deviation, axes, n = _deviation("var", x, axis if dim is None else dim)
+    squares = elem.real(elem.conj(deviation) * deviation)
+    squares = _sum(squares, axis=axes, keepdims=keepdims or keepdim)
     return squares / _freedom(n, correction)
 
 
-def std(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+def std(
+    x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None,
+    keepdim: bool = False,
+) -> Tensor:  # fmt: skip
     """Return the standard deviation of the elements, or of those along axes; see `var`.
 
     Where all elements are equal its gradient is 0, the convention for norms.
@@ -235,8 +302,8 @@ def std(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = F
     >>> dualad.std(dualad.tensor([1.0, 2.0, 3.0]), correction=1)
     tensor(1.)
     """
-    deviation, axes, n = _deviation("std", x, axis)
-    return _norm(deviation, axis=axes, keepdims=keepdims) / _freedom(n, correction) ** 0.5
+    deviation, axes, n = _deviation("std", x, axis if dim is None else dim)
+    return _norm(deviation, axis=axes, keepdims=keepdims or keepdim) / _freedom(n, correction) ** 0.5
 
 
 def _deviation(name: str, x: Any, axis: Any) -> tuple[Tensor, tuple[int, ...], int]:
@@ -293,24 +360,6 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: float 
     total = _sum(elem.pow(size, ord), axis=axes, keepdims=keepdims)
     zero = total == 0
     return where(zero, 0, elem.pow(where(zero, 1, total), 1 / ord))
-
-
-class Extremum(NamedTuple):
-    """What PyTorch's ``x.max(dim)`` and ``x.min(dim)`` give."""
-
-    values: Tensor
-    indices: Tensor
-
-
-def extremum(x: Tensor, name: str, positional: Any, axis: Any, dim: Any, keepdims: bool) -> Any:
-    """Return ``x.max(...)`` or ``x.min(...)`` in NumPy's or in PyTorch's form; see `Tensor.max`."""
-    reduce, locate, pairwise = (max, argmax, elem.maximum) if name == "max" else (min, argmin, elem.minimum)
-    if positional and not isinstance(positional[0], int):
-        return pairwise(x, positional[0])
-    dim = positional[0] if positional else dim
-    if dim is None:
-        return reduce(x, axis=axis, keepdims=keepdims)
-    return Extremum(reduce(x, axis=dim, keepdims=keepdims), locate(x, axis=dim, keepdims=keepdims))
 
 
 def _accumulator(x: Tensor, dtype: Any) -> Tensor:

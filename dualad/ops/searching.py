@@ -59,7 +59,10 @@ def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Any:
     return _where(condition, x1, x2)
 
 
-def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+def argmax(
+    x: Any, /, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None,
+    keepdim: bool = False,
+) -> Tensor:  # fmt: skip
     """Return the index of the largest element (the first of several), of all or along an axis.
 
     Examples
@@ -68,10 +71,13 @@ def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Ten
     >>> dualad.argmax(dualad.tensor([1.0, 3.0, 2.0]))
     tensor(1)
     """
-    return _arg("argmax", _argmax, x, axis, keepdims)
+    return _arg("argmax", _argmax, x, axis if dim is None else dim, keepdims or keepdim)
 
 
-def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+def argmin(
+    x: Any, /, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None,
+    keepdim: bool = False,
+) -> Tensor:  # fmt: skip
     """Return the index of the smallest element (the first of several), of all or along an axis.
 
     Examples
@@ -80,7 +86,7 @@ def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Ten
     >>> dualad.argmin(dualad.tensor([[1.0, 0.0], [2.0, 3.0]]), axis=1)
     tensor([1, 0])
     """
-    return _arg("argmin", _argmin, x, axis, keepdims)
+    return _arg("argmin", _argmin, x, axis if dim is None else dim, keepdims or keepdim)
 
 
 def _arg(name: str, op: Any, x: Any, axis: int | None, keepdims: bool) -> Tensor:
@@ -106,7 +112,9 @@ def nonzero(x: Any, /) -> tuple[Tensor, ...]:
     return _nonzero(x)
 
 
-def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def argsort(
+    x: Any, /, axis: int = -1, descending: bool = False, *, stable: bool = True, dim: int | None = None
+) -> Tensor:
     """Return the indices that sort x along an axis.
 
     Examples
@@ -116,10 +124,13 @@ def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool
     tensor([1, 2, 0])
     """
     x = asarray(x)
-    return _argsort(x, axis=one_axis("argsort", axis, x.ndim), descending=descending, stable=stable)
+    axis = one_axis("argsort", axis if dim is None else dim, x.ndim)
+    return _argsort(x, axis=axis, descending=descending, stable=stable)
 
 
-def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def sort(
+    x: Any, /, axis: int = -1, descending: bool = False, *, stable: bool = True, dim: int | None = None
+) -> Tensor:
     """Return x sorted along an axis.
 
     A permutation of the elements, and differentiated as one: equal elements keep their order.
@@ -131,7 +142,7 @@ def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = 
     tensor([3., 2., 1.])
     """
     x = asarray(x)
-    axis = one_axis("sort", axis, x.ndim)
+    axis = one_axis("sort", axis if dim is None else dim, x.ndim)
     if x._node is None or not x.ndim:
         return _sort(x, axis=axis, descending=descending, stable=stable) if x.ndim else x
     return take_along_axis(x, argsort(x, axis=axis, descending=descending, stable=stable), axis=axis)

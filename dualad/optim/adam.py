@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
-from .optimizer import Optimizer, Params, require
+from .optimizer import Optimizer, Params, require, require_numbers
 
 
 class Adam(Optimizer):
@@ -68,6 +68,8 @@ class Adam(Optimizer):
     tensor([ 0.8004, -1.8002], requires_grad=True)
     """
 
+    remembers = ("step", "exp_avg", "exp_avg_sq")
+
     def __init__(
         self,
         params: Params,
@@ -91,10 +93,9 @@ class Adam(Optimizer):
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError if a hyperparameter of a group is out of range."""
-        for name in ("lr", "eps", "weight_decay"):
-            require(group[name] >= 0, name, group[name], "at least 0")
+        require_numbers(group, "lr", "eps", "weight_decay")
         betas = group["betas"]
-        fine = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
+        fine = isinstance(betas, (tuple, list)) and len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
         require(fine, "betas", betas, "two numbers, each at least 0 and less than 1")
 
     def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:

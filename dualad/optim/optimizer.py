@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from typing import Any
+from numbers import Real
+from typing import Any, ClassVar
 
 from ..engine.modes import enable_grad, no_grad
+from ..engine.operands import type_name
 from ..engine.tensor import Tensor
+from ..errors import ShapeError
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 
@@ -61,10 +64,17 @@ class Optimizer:
     tensor([ 1.5000, -2.5000], requires_grad=True)
     """
 
+    #: The names under which `update` keeps what it remembers of a parameter.
+    remembers: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise TypeError(
                 "params: expected an iterable of Tensors or dicts, got a Tensor; put it in a list: [x]"
+            )
+        if isinstance(params, dict):
+            raise TypeError(
+                "params: expected an iterable of Tensors or dicts, got a dict; give list(params.values())"
             )
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
@@ -204,8 +214,14 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If the number of groups, or of parameters in one, differs.
+            If the number of groups, or of parameters in one, differs, or a shape does; and if it
+            is the state of an optimizer of another kind.
         """
+        if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= set(state_dict):
+            got = ", ".join(map(repr, state_dict)) if isinstance(state_dict, dict) else type_name(state_dict)
+            raise ValueError(
+                f"load_state_dict: expected 'state' and 'param_groups', as from state_dict(); got {got}"
+            )
         saved = state_dict["param_groups"]
         if len(saved) != len(self.param_groups):
             raise ValueError(
@@ -229,6 +245,11 @@ class Optimizer:
         for number, kept in state_dict["state"].items():
             if number in params:
                 param = params[number]
+                if kept and not set(self.remembers) <= set(kept):
+                    raise ValueError(
+                        f"loaded state dict is of another kind of optimizer: of parameter {number} it "
+                        f"remembers {', '.join(kept)}, {type(self).__name__} {', '.join(self.remembers)}"
+                    )
                 state[param] = {name: _loaded(name, value, param) for name, value in kept.items()}
         self.param_groups, self.state = groups, state
 
@@ -244,6 +265,16 @@ def require(holds: bool, name: str, value: object, rule: str) -> None:
     """Raise ValueError, naming the hyperparameter and the rule it breaks, unless it holds."""
     if not holds:
         raise ValueError(f"{name}: must be {rule}, got {value!r}")
+
+
+def require_numbers(group: dict[str, Any], *names: str) -> None:
+    """Raise unless these hyperparameters of a group are numbers that are not negative."""
+    for name in names:
+        value: Any = group[name]
+        numeric = isinstance(value, (Real, Tensor))
+        if not numeric:
+            raise TypeError(f"{name}: must be a number, got {value!r}")
+        require(bool(value >= 0), name, value, "at least 0")
 
 
 def _ordered(params: Any) -> list[Any]:
@@ -264,7 +295,7 @@ def _check_param(param: Any, seen: set[int], own: set[int]) -> None:
     """Raise unless `param` can be optimized beside those in other groups and in its own."""
     if not isinstance(param, Tensor):
         raise TypeError(
-            f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}; "
+            f"optimizer can only optimize Tensors, but one of the params is {type_name(param)}; "
             "make it one with dualad.tensor(..., requires_grad=True)"
         )
     if not param.is_leaf:
@@ -284,5 +315,9 @@ def _loaded(name: str, value: Any, param: Tensor) -> Any:
         return int(value)
     if not isinstance(value, Tensor):
         return deepcopy(value)
+    if value.ndim and value.shape != param.shape:
+        raise ShapeError(
+            f"loaded state dict: {name!r} has shape {value.shape}, its parameter has shape {param.shape}"
+        )
     dtype = param.dtype if value.dtype.is_differentiable else value.dtype
     return value.detach().clone().to(param.device).to(dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.tensor import Tensor
-from .optimizer import Optimizer, Params, require
+from .optimizer import Optimizer, Params, require, require_numbers
 
 
 class SGD(Optimizer):
@@ -67,6 +67,8 @@ class SGD(Optimizer):
     tensor([ 0.4600, -0.9200], requires_grad=True)
     """
 
+    remembers = ("momentum_buffer",)
+
     def __init__(
         self,
         params: Params,
@@ -90,8 +92,7 @@ class SGD(Optimizer):
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError if a hyperparameter of a group is out of range."""
-        for name in ("lr", "momentum", "weight_decay"):
-            require(group[name] >= 0, name, group[name], "at least 0")
+        require_numbers(group, "lr", "momentum", "weight_decay")
         if group["nesterov"]:
             require(group["momentum"] > 0, "momentum", group["momentum"], "more than 0 with nesterov=True")
             require(group["dampening"] == 0, "dampening", group["dampening"], "0 with nesterov=True")
