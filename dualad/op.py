@@ -295,12 +295,12 @@ class Binary(Op):
         else:
             return super().__call__(x1, x2)
         # One function for both, or a Python number on one side; all else takes the general path.
-        functions = self.functions
-        function, other = functions[type(value1)], functions[type(value2)]
-        if function is not other:
-            if function is None and type(value1) in PYTHON_SCALARS:
+        functions, kind1, kind2 = self.functions, type(value1), type(value2)
+        function = functions[kind1]
+        if kind1 is not kind2 and (other := functions[kind2]) is not function:
+            if function is None and kind1 in PYTHON_SCALARS:
                 function = other
-            elif other is not None or type(value2) not in PYTHON_SCALARS:
+            elif other is not None or kind2 not in PYTHON_SCALARS:
                 return super().__call__(x1, x2)
         node = node1 or node2
         if function is None:

@@ -111,7 +111,7 @@ class Walk:
                 if parent is None or (needed is not None and parent not in needed):
                     continue
                 if rule.is_identity:
-                    pulled = g
+                    pulled = g if parent.shape == node.shape and parent.dtype is dtype else fit(g, parent)
                 elif rule.in_place is not None and not lifted:
                     self._pull_in_place(rule, xp, g, node, parent)
                     continue
@@ -122,8 +122,8 @@ class Walk:
                         pulled = g * rule.factor_rule(xp, *reads)
                     else:
                         pulled = rule.pull(xp, g, parent, reads, node.static, conjugate)
-                if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
-                    pulled = fit(pulled, parent)
+                    if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
+                        pulled = fit(pulled, parent)
                 # `deposit`, unrolled for the first cotangent, which is most often the only one.
                 number = parent.number
                 if number not in totals:
