@@ -116,11 +116,12 @@ class Walk:
                     self._pull_in_place(rule, xp, g, node, parent)
                     continue
                 else:
-                    # abs has a complex argument and a real result.
-                    conjugate = is_complex or (parent.dtype is not dtype and DTYPES[parent.dtype].is_complex)
-                    if rule.factor_rule is not None and not conjugate and not several:
-                        pulled = g * rule.factor_rule(xp, *reads)
+                    factor_rule = rule.factor_rule
+                    if factor_rule is not None and parent.dtype is dtype and not is_complex and not several:
+                        pulled = g * factor_rule(xp, *reads)
                     else:
+                        # abs has a complex argument and a real result.
+                        conjugate = is_complex or DTYPES[parent.dtype].is_complex
                         pulled = rule.pull(xp, g, parent, reads, node.static, conjugate)
                     if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
                         pulled = fit(pulled, parent)
