@@ -133,12 +133,17 @@ class Op:
         if array is None:  # Python's numbers alone
             return self(*(ops.asarray(v) for v in values), **static)
         try:
-            return self.functions[type(array)](*values, **static)
+            y = self.functions[type(array)](*values, **static)
+            return tuple(y) if isinstance(y, (tuple, list)) else y  # named tuples among them
         except (ValueError, TypeError, RuntimeError, IndexError) as error:
             reason = explain(error, self.name, values)
             if reason is error:
                 raise
             raise reason from error
+
+    def within(self, xp: Any, *values: Any, **static: Any) -> Any:
+        """Compute the op inside a rule: on Tensors differentiably, on arrays by their backend."""
+        return self(*values, **static) if xp is ops else self.functions[type(values[0])](*values, **static)
 
     def record(self, y: Any, values: list[Any], nodes: list[Any], level: int, static: Any) -> Any:
         """Return the result `y` as Tensors of `level`, with the tape's node or with its tangent."""
@@ -155,7 +160,7 @@ class Op:
             snapshot(v) if n is None and type(v) not in PYTHON_SCALARS and m is not None else v
             for v, n, m in zip(values, nodes, maps, strict=True)
         ]
-        several = type(y) is tuple or type(y) is list
+        several = type(y) is tuple
         if forward:
             t = self.push(y, values, live, static)
             if several:
@@ -172,7 +177,7 @@ class Op:
         """Return the tangent of `y`: the pushes of all arguments' tangents, added."""
         maps = self.maps_for(len(values))
         tangents = [None if d is None else d.tangent for d in duals]
-        first = y[0] if type(y) in (tuple, list) else y
+        first = y[0] if type(y) is tuple else y
         xp = space(first, *(t for t in tangents if t is not None))
         readable = (*values, y)
         if xp is ops:
@@ -184,7 +189,7 @@ class Op:
             if t is not None and type(m) is not Joint:
                 call = lambda t, i=i: self.below(*values[:i], t, *values[i + 1 :], **static)  # noqa: E731
                 pushed.append(m.push(xp, t, call, m.pick(readable), static))
-        if type(y) in (tuple, list):
+        if type(y) is tuple:
             return tuple(_add([fit(p[k], part) for p in pushed]) for k, part in enumerate(y))
         return fit(_add([fit(p, y) for p in pushed]), y)
 
@@ -243,7 +248,7 @@ def _add(terms: list[Any]) -> Any:
 
 
 def _wrap_all(y: Any) -> Any:
-    if type(y) is tuple or type(y) is list:
+    if type(y) is tuple:
         return tuple(wrap(a) for a in y)
     return wrap(y)
 

@@ -242,7 +242,7 @@ class Differential(Map):
         for root, part in zip(*((y, g) if type(y) is tuple else ((y,), (g,))), strict=True):
             if root._node is None or root._node.level != leaf.level:
                 continue
-            walk.deposit(root._node, fit(part, root._node))
+            walk.deposit(root._node, lift(fit(part, root._node)))
         pulled = walk.run([leaf])
         first = g[0] if type(g) is list else g
         if leaf not in pulled:

@@ -128,6 +128,8 @@ def explain(error: Exception, name: str, values: Any) -> Exception:
     devices = {str(BY_TYPE[type(a)].device_of(a)) for a in arrays}  # type: ignore[union-attr]
     if len(devices) > 1:
         return DeviceError(_mixed(name, values))
+    if isinstance(error, np.linalg.LinAlgError):  # about the numbers, and known by that name
+        return error
     if len(arrays) > 1 and isinstance(error, (ValueError, RuntimeError)):
         shapes = [tuple(a.shape) for a in arrays]
         try:

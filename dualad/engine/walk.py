@@ -160,11 +160,14 @@ class Walk:
             self.deposit(parent, fit(total, parent), owned=True)
 
     def _gather(self, node: Output, g: Any) -> None:
-        """Put the cotangent of one output in its place among those of its op."""
+        """Add the cotangent of one output to what has gathered there, among those of its op."""
         op_node = node.parents[0]
         if op_node.number not in self.totals:
             self.deposit(op_node, [None] * len(op_node.dtype))
-        self.totals[op_node.number][node.index] = g
+        # A pass that is differentiated sees outputs again, by nodes of their own.
+        gathered = self.totals[op_node.number]
+        before = gathered[node.index]
+        gathered[node.index] = g if before is None else before + g
 
 
 def _materialize(node: Node, g: list[Any]) -> list[Any]:

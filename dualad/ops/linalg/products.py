@@ -1,7 +1,4 @@
-"""The standard's linear algebra functions: products of vectors and matrices.
-
-Decompositions, determinants and inverses are to be added here.
-"""
+"""Products of vectors and matrices."""
 
 from __future__ import annotations
 
@@ -9,20 +6,18 @@ from math import prod
 from operator import index
 from typing import Any
 
-from ..engine import shapes
-from ..engine.operands import PYTHON_SCALARS
-from ..engine.tensor import Tensor
-from ..errors import ShapeError
-from ..op import Binary
-from ..rules import Linear, conjugate
-from . import manipulation as manip
-from .common import one_axis
-from .creation import asarray
-from .elementwise import conj, multiply
-from .manipulation import matrix_transpose
-from .reductions import sum, vector_norm
-
-__all__ = ["dot", "matmul", "matrix_transpose", "tensordot", "vecdot", "vector_norm"]
+from ...engine import shapes
+from ...engine.operands import PYTHON_SCALARS
+from ...engine.tensor import Tensor
+from ...errors import ShapeError
+from ...op import Binary
+from ...rules import Linear, conjugate
+from .. import manipulation as manip
+from ..common import one_axis
+from ..creation import asarray
+from ..elementwise import conj, multiply
+from ..joining import stack, unstack
+from ..reductions import sum
 
 
 def _adjoint(xp: Any, a: Any) -> Any:
@@ -167,26 +162,52 @@ def tensordot(x1: Any, x2: Any, /, axes: Any = 2, *, dims: Any = None) -> Tensor
     return manip.reshape(matmul(a, b), shape)
 
 
-def norm(x: Any, /, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Return the vector `p`-norm of all elements, or along the axes `dim`, as PyTorch's ``norm``.
+def outer(x1: Any, x2: Any, /) -> Tensor:
+    """Return the products of all elements of a vector with all of another.
 
     Parameters
     ----------
-    x : array
-        Of a floating dtype, real or complex.
-    p : number or "fro"
-        The order; see `linalg.vector_norm`.
-    dim : int or tuple of int, optional
-        The axes of the vectors; all if None.
-    keepdim : bool
-        Keep the reduced axes, with length 1.
+    x1 : array of shape (n,)
+        The rows' factors.
+    x2 : array of shape (m,)
+        The columns' factors.
+
+    Raises
+    ------
+    ShapeError
+        If one is no vector.
 
     Examples
     --------
     >>> import dualad
-    >>> dualad.norm(dualad.tensor([3.0, -4.0]), 1)
-    tensor(7.)
+    >>> dualad.linalg.outer(dualad.tensor([1.0, 2.0]), dualad.tensor([1.0, 10.0]))
+    tensor([[ 1., 10.],
+            [ 2., 20.]])
     """
-    if isinstance(p, str) and p != "fro":
-        raise ValueError(f"norm: p must be a number or 'fro', got {p!r}")
-    return vector_norm(x, axis=dim, keepdims=keepdim, ord=2 if p in (None, "fro") else p)
+    x1, x2 = asarray(x1), asarray(x2)
+    if x1.ndim != 1 or x2.ndim != 1:
+        raise ShapeError(f"outer: expected two vectors, got shapes {x1.shape} and {x2.shape}")
+    return manip.expand_dims(x1, 1) * x2
+
+
+def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
+    """Return the cross products of vectors of three elements along an axis.
+
+    Raises
+    ------
+    ShapeError
+        If the axis is not of length 3.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.linalg.cross(dualad.tensor([1.0, 0.0, 0.0]), dualad.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
+    x1, x2 = manip.broadcast_arrays(x1, x2)
+    axis = one_axis("cross", axis, x1.ndim)
+    if x1.shape[axis] != 3:
+        raise ShapeError(f"cross: axis {axis} of shape {x1.shape} must be of length 3")
+    a, b = unstack(x1, axis=axis), unstack(x2, axis=axis)
+    parts = [a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3)]
+    return stack(parts, axis=axis)
