@@ -18,7 +18,7 @@ from math import e, inf, nan, pi
 # where numpy's thousands of calls at import cross the end of one, each of them allocates anew.
 import numpy as _numpy  # noqa: F401
 
-from . import autograd, backends, cuda, errors, linalg, optim
+from . import autograd, backends, cuda, errors, fft, linalg, optim
 from ._version import __version__
 from .backends import Device as device
 from .dtypes import (
@@ -40,7 +40,8 @@ from .dtypes import (
     uint64,
 )
 from .dtypes import bool_ as bool
-from .engine.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .engine.modes import enable_grad, is_grad_enabled, no_grad, set_concretization, set_grad_enabled
+from .engine.namespace import ops as _ops
 from .engine.printing import get_printoptions, printoptions, set_printoptions
 from .engine.tensor import Tensor
 from .errors import (
@@ -56,6 +57,8 @@ from .errors import (
     ShapeError,
     UnknownOperandError,
 )
+from .namespace import __array_namespace_info__
+from .namespace import namespace as _namespace
 from .ops.creation import (
     arange,
     as_tensor,
@@ -63,6 +66,7 @@ from .ops.creation import (
     empty,
     empty_like,
     eye,
+    from_dlpack,
     from_numpy,
     full,
     full_like,
@@ -73,6 +77,8 @@ from .ops.creation import (
     zeros,
     zeros_like,
 )
+from .ops.cumulative import cumprod, cumsum, cumulative_prod, cumulative_sum, diff
+from .ops.datatypes import broadcast_shapes, can_cast, finfo, iinfo, isdtype, result_type
 from .ops.elementwise import (
     abs,
     acos,
@@ -169,8 +175,12 @@ from .ops.manipulation import (
 from .ops.moving import CPU_TYPES as _CPU_TYPES
 from .ops.random import manual_seed, rand, rand_like, randint, randn, randn_like, randperm
 from .ops.reductions import all, any, max, mean, min, prod, std, sum, var
-from .ops.searching import argmax, argmin, argsort, nonzero, sort, where
+from .ops.searching import argmax, argmin, argsort, count_nonzero, nonzero, searchsorted, sort, where
+from .ops.sets import isin, unique_all, unique_counts, unique_inverse, unique_values
 from .transforms import grad, jvp, value_and_grad, vjp
+
+__array_api_version__ = "2025.12"
+_ops.namespace = _namespace
 
 #: Puts in an axis of length 1, in an index.
 newaxis = None
@@ -188,6 +198,15 @@ ShortTensor, IntTensor = _CPU_TYPES["ShortTensor"], _CPU_TYPES["IntTensor"]
 LongTensor, ByteTensor = _CPU_TYPES["LongTensor"], _CPU_TYPES["ByteTensor"]
 BoolTensor = _CPU_TYPES["BoolTensor"]
 
+
+def __getattr__(name: str) -> object:
+    if name != "special":
+        raise AttributeError(f"module 'dualad' has no attribute {name!r}")
+    from importlib import import_module  # its hundred ops are made on first use
+
+    return import_module("dualad.special")
+
+
 # Where users import them from, and unpickling looks.
 Tensor.__module__ = device.__module__ = "dualad"
 device.__name__ = device.__qualname__ = "device"
@@ -197,27 +216,31 @@ __all__ = [
     "AxisError", "BackendError", "BoolTensor", "ByteTensor", "CharTensor", "DType", "DTypeError",
     "DeviceError", "DoubleTensor", "DualadError", "FloatTensor", "GradientError", "HalfTensor",
     "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError", "NumPyFunctionError", "ShapeError",
-    "ShortTensor", "Tensor", "UnknownOperandError", "__version__", "abs", "absolute", "acos", "acosh",
-    "add", "all", "any", "arange", "argmax", "argmin", "argsort", "as_tensor", "asarray", "asin", "asinh",
-    "astype", "atan", "atan2", "atanh", "autograd", "backends", "bitwise_and", "bitwise_invert",
-    "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays",
-    "broadcast_to", "cat", "cdouble", "ceil", "cfloat", "clamp", "clip", "clone", "complex128", "complex64",
-    "concat", "concatenate", "conj", "copysign", "cos", "cosh", "cuda", "device", "div", "divide", "dot",
-    "double", "dtype", "e", "empty", "empty_like", "enable_grad", "eq", "equal", "errors", "exp",
-    "expand_dims", "expm1", "eye", "flatten", "flip", "float", "float16", "float32", "float64", "floor",
-    "floor_divide", "from_numpy", "full", "full_like", "ge", "get_default_dtype", "get_printoptions",
-    "grad", "greater", "greater_equal", "gt", "half", "hypot", "imag", "inf", "int", "int16", "int32",
-    "int64", "int8", "is_grad_enabled", "isfinite", "isinf", "isnan", "jvp", "le", "less", "less_equal",
-    "linalg", "linspace", "log", "log10", "log1p", "log2", "logaddexp", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "long", "lt", "manual_seed", "matmul", "matrix_transpose", "max",
-    "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multiply", "nan",
-    "ne", "neg", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "norm", "not_equal", "ones",
-    "ones_like", "optim", "permute", "permute_dims", "pi", "positive", "pow", "printoptions", "prod",
-    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "real", "reciprocal", "remainder",
-    "repeat", "reshape", "roll", "round", "set_default_dtype", "set_grad_enabled", "set_printoptions",
-    "short", "sign", "signbit", "sin", "sinh", "sort", "sqrt", "square", "squeeze", "stack", "std", "sub",
-    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "tile",
-    "transpose", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unsqueeze",
-    "unstack", "value_and_grad", "var", "vecdot", "vjp", "where", "zeros", "zeros_like",
+    "ShortTensor", "Tensor", "UnknownOperandError", "__array_api_version__", "__array_namespace_info__",
+    "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "any", "arange", "argmax", "argmin",
+    "argsort", "as_tensor", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "autograd",
+    "backends", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "bool", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "can_cast", "cat",
+    "cdouble", "ceil", "cfloat", "clamp", "clip", "clone", "complex128", "complex64", "concat",
+    "concatenate", "conj", "copysign", "cos", "cosh", "count_nonzero", "cuda", "cumprod", "cumsum",
+    "cumulative_prod", "cumulative_sum", "device", "diff", "div", "divide", "dot", "double", "dtype", "e",
+    "empty", "empty_like", "enable_grad", "eq", "equal", "errors", "exp", "expand_dims", "expm1", "eye",
+    "fft", "finfo", "flatten", "flip", "float", "float16", "float32", "float64", "floor", "floor_divide",
+    "from_dlpack", "from_numpy", "full", "full_like", "ge", "get_default_dtype", "get_printoptions", "grad",
+    "greater", "greater_equal", "gt", "half", "hypot", "iinfo", "imag", "inf", "int", "int16", "int32",
+    "int64", "int8", "is_grad_enabled", "isdtype", "isfinite", "isin", "isinf", "isnan", "jvp", "le",
+    "less", "less_equal", "linalg", "linspace", "log", "log10", "log1p", "log2", "logaddexp", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "long", "lt", "manual_seed", "matmul", "matrix_transpose",
+    "max", "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multiply",
+    "nan", "ne", "neg", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "norm", "not_equal",
+    "ones", "ones_like", "optim", "permute", "permute_dims", "pi", "positive", "pow", "printoptions",
+    "prod", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "real", "reciprocal",
+    "remainder", "repeat", "reshape", "result_type", "roll", "round", "searchsorted", "set_concretization",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions", "short", "sign", "signbit", "sin", "sinh",
+    "sort", "special", "sqrt", "square", "squeeze", "stack", "std", "sub", "subtract", "sum", "swapaxes",
+    "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "tile", "transpose", "tril", "triu",
+    "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unique_all", "unique_counts",
+    "unique_inverse", "unique_values", "unsqueeze", "unstack", "value_and_grad", "var", "vecdot", "vjp",
+    "where", "zeros", "zeros_like",
 ]
 # fmt: on

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from .dtypes import DType
@@ -233,7 +234,7 @@ class Op:
         """Return the maps of `count` arguments; a variadic op has one that serves them all."""
         if self.variadic:
             while len(self.maps) < count:
-                m = type(self.variadic_map)(self.variadic_map.rule)
+                m = copy(self.variadic_map)
                 m.bind(self, len(self.maps))
                 self.maps.append(m)
             return self.maps[:count]

@@ -54,6 +54,8 @@ class Map:
     in_place: str | None = None
     #: Whether tangents and cotangents pass as they are.
     is_identity = False
+    #: Whether the adjoint puts zeros where the argument was not chosen, be it infinite there or NaN.
+    masks = False
     #: What gives the factor of a Scale without keywords: the walk need not go through `pull` then.
     factor_rule: Rule | None = None
 
@@ -83,8 +85,13 @@ class Map:
         """Return the tangent of the result for the tangent `t` of the argument."""
         raise NotImplementedError
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
-        """Return the cotangent of the argument for the cotangent `g` of the result."""
+    def pull(
+        self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
+    ) -> Any:
+        """Return the cotangent of the argument for the cotangent `g` of the result.
+
+        If `safe`, a zero in g stays zero, whatever it is multiplied by.
+        """
         raise NotImplementedError
 
 
@@ -115,16 +122,20 @@ class Scale(Map):
     rule : number or callable
         The factor, or ``rule(xp, *values) -> p``. A factor of 1 costs nothing, one of -1 a
         negation.
+    singular : bool or callable
+        Whether the factor is infinite or NaN at some finite arguments, or ``singular(*values)`` if
+        that depends on them; see `product`.
     """
 
-    def __init__(self, rule: Rule | float) -> None:
+    def __init__(self, rule: Rule | float, singular: bool | Callable[..., bool] = False) -> None:
         super().__init__(rule if callable(rule) else None)
         self.factor = None if callable(rule) else rule
         self.is_identity = self.factor == 1
+        self.singular = singular
 
     def bind(self, op: Any, position: int) -> None:
         super().bind(op, position)
-        self.factor_rule = None if self.keywords else self.rule
+        self.factor_rule = None if self.keywords or self.singular else self.rule
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         if self.rule is None:
@@ -132,16 +143,23 @@ class Scale(Map):
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:  # an op of several outputs has a factor for each
             return tuple(t * q for q in p)
-        return t * p
+        return product(xp, t, p) if self.is_singular(reads) else t * p
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
+    def is_singular(self, reads: Any) -> bool:
+        """Return whether the factor may be infinite or NaN."""
+        return self.singular(*reads) if callable(self.singular) else self.singular
+
+    def pull(
+        self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
+    ) -> Any:
         if self.rule is None:
             return self.times(xp, g)
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:
             return sum(a * conjugate(xp, q) for a, q in zip(g, p, strict=True))
         # Here is the complex convention: the adjoint of multiplying by p multiplies by conj(p).
-        return g * conjugate(xp, p) if is_complex else g * p
+        p = conjugate(xp, p) if is_complex else p
+        return product(xp, g, p) if safe or self.is_singular(reads) else g * p
 
     def times(self, xp: Any, a: Any) -> Any:
         """Return the plain factor times `a`."""
@@ -171,9 +189,19 @@ class Weighted(Scale):
         p = self.rule(xp, *reads, **self.named(static))
         return xp.sum(t * p, axis=static["axis"], keepdims=static["keepdims"])
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
+    def pull(
+        self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
+    ) -> Any:
         g = xp.reshape(g, kept(like.shape, static["axis"]))
-        return super().pull(xp, g, like, reads, static, is_complex)
+        return super().pull(xp, g, like, reads, static, is_complex, safe)
+
+
+def product(xp: Any, g: Any, p: Any) -> Any:
+    """Return ``g * p``, and 0 where g is 0, also if p is infinite or NaN there.
+
+    What does not count (it was masked, or multiplied by 0) must not spoil what does.
+    """
+    return g * p if type(p) in PYTHON_SCALARS else xp.masked_product(g, p)
 
 
 def conjugate(xp: Any, p: Any) -> Any:
@@ -191,6 +219,8 @@ class Linear(Map):
     rule : callable
         The adjoint, ``rule(xp, g, like, *values, **keywords)``; `like` has the shape and dtype of
         the argument.
+    masks : bool
+        Whether the adjoint puts zeros where the argument was not chosen.
     in_place : {"argument", "result"}, optional
         The adjoint can also be had by writing: into the cotangent that gathers at the argument,
         ``writes(xp, total, g, **keywords)``, which adds to it, or into that of the result,
@@ -204,14 +234,17 @@ class Linear(Map):
         rule: Rule,
         in_place: Literal["argument", "result"] | None = None,
         writes: Callable[..., Any] | None = None,
+        masks: bool = False,
     ) -> None:
         super().__init__(rule)
-        self.in_place, self.writes = in_place, writes
+        self.in_place, self.writes, self.masks = in_place, writes, masks
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         return call(t)
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
+    def pull(
+        self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
+    ) -> Any:
         assert self.rule is not None
         return self.rule(xp, g, like, *reads, **self.named(static))
 
@@ -231,7 +264,9 @@ class Differential(Map):
         assert self.rule is not None
         return self.rule(xp, t, *reads, **self.named(static))
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
+    def pull(
+        self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
+    ) -> Any:
         assert self.rule is not None
         dtype = DTYPES[like.dtype]
         leaf = Leaf(fresh_level(), like.shape, dtype)
@@ -274,5 +309,7 @@ class Missing(Map):
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         return self._raise()
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
+    def pull(
+        self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
+    ) -> Any:
         return self._raise()

@@ -212,12 +212,3 @@ for _form, (_left, _right) in SHAPES.items():
     _add(dualad.matmul, signed(*_left), signed(*_right, seed=4), name=f"matmul-{_form}", op="matmul")
 _add(lambda a, b: dualad.vecdot(a, b), signed(2, 3), signed(3, seed=4), name="vecdot")
 _add(lambda a, b: dualad.tensordot(a, b, axes=((0, 2), (1, 0))), X, signed(4, 2, 3), name="tensordot")
-
-import examples_linalg  # noqa: E402  it needs what stands above
-
-EXAMPLES += examples_linalg.EXAMPLES
-
-import examples_fourier  # noqa: E402
-import examples_more  # noqa: E402
-
-EXAMPLES += examples_fourier.EXAMPLES + examples_more.EXAMPLES

@@ -1,6 +1,7 @@
 """Grad mode: per thread, per async task, as context and as decorator of every kind of function."""
 
 import asyncio
+import re
 import threading
 
 import pytest
@@ -105,3 +106,30 @@ def test_tasks_have_modes_of_their_own():
         return await asyncio.gather(off(), on(), off())
 
     assert asyncio.run(both()) == [False, True, False]
+
+
+NUMBERS = {"float()": float, "int()": int, "bool()": bool, "complex()": complex, "item()": lambda x: x.item()}
+
+
+@pytest.mark.parametrize("asked", NUMBERS)
+def test_numbers_of_tracked_tensors(asked, device):
+    x = dualad.tensor(2.0, device=device, requires_grad=True)
+    assert NUMBERS[asked](x) in (2, True)
+    with dualad.set_concretization("raise"):
+        assert NUMBERS[asked](x.detach()) in (2, True)
+        with pytest.raises(dualad.GradientError, match=re.escape(asked)):
+            NUMBERS[asked](x * 1)
+        with dualad.set_concretization("warn"), pytest.warns(UserWarning, match="has no history"):
+            NUMBERS[asked](x)
+        with pytest.raises(dualad.GradientError):
+            dualad.jvp(NUMBERS[asked], (x.detach(),), (x.detach(),))
+    assert NUMBERS[asked](x) in (2, True)
+
+
+def test_concretization_is_set_at_once_and_checked():
+    dualad.set_concretization("raise")
+    with pytest.raises(dualad.GradientError):
+        float(dualad.ones((), requires_grad=True))
+    dualad.set_concretization("allow")
+    with pytest.raises(ValueError, match="must be 'allow', 'warn' or 'raise'"):
+        dualad.set_concretization("never")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import dtypes
-from ..errors import DeviceError
+from ..errors import BackendError, DeviceError
 from .device import Device
 
 Array = Any  # an array of the backend
@@ -94,6 +94,8 @@ class Backend:
 
     def function(self, name: str) -> Callable[..., Any]:
         """Return the function that computes the op `name` on this backend's arrays."""
+        if name.startswith("special."):
+            return self.special_function(name.removeprefix("special."))
         own = getattr(self, name, None)
         if own is not None:
             return own
@@ -101,6 +103,30 @@ class Backend:
         for part in name.split("."):
             function = getattr(function, part)
         return function
+
+    @cached_property
+    def special(self) -> Any:
+        """The special functions by name, as attributes."""
+        return _SpecialFunctions(self)
+
+    def special_function(self, name: str) -> Callable[..., Any]:
+        """Return the function of ``scipy.special`` of that name, made to run on this backend's arrays.
+
+        The default computes in NumPy, on the CPU.
+        """
+        function = scipy_function(name)
+
+        def compute(*args: Any) -> Any:
+            first = next((a for a in args if isinstance(a, self.array_types)), None)
+            y = function(*(self.to_numpy(a) if isinstance(a, self.array_types) else a for a in args))
+            if first is None:
+                return y
+            device = self.device_of(first)
+            if not self.has_dtype(dtypes.BY_NAME[y.dtype.name], device):
+                y = y.astype("complex64" if y.dtype.kind == "c" else "float32")
+            return self.from_numpy(np.asarray(y), device)
+
+        return compute
 
     def check_device(self, device: Device) -> Device:
         """Return `device` with its index filled in.
@@ -120,6 +146,17 @@ class Backend:
     def to_device(self, array: Array, device: Device) -> Array:
         """Return the array on another device of this backend."""
         return array.to_device(self.native_device(device))
+
+    def dlpack(self, array: Array, **keywords: Any) -> Any:
+        """Return a DLPack capsule of an array, through which nobody can write to it.
+
+        The keywords are those of the standard's ``__dlpack__``.
+        """
+        return self.copy(array).__dlpack__(**keywords)
+
+    def dlpack_device(self, array: Array) -> tuple[int, int]:
+        """Return the array's device as DLPack counts them."""
+        return array.__dlpack_device__()
 
     def copy(self, array: Array) -> Array:
         """Return an array of the same elements that shares no memory."""
@@ -209,6 +246,10 @@ class Backend:
         known = tuple(self.to_numpy(k) if isinstance(k, self.array_types) else k for k in parts)
         return np.asarray(whole[known])
 
+    def masked_product(self, g: Array, p: Array) -> Array:
+        """Return ``g * p``, and 0 where g is 0, also if p is infinite or NaN there."""
+        return g * self.xp.where(g == 0, 0, p)
+
     # -- random numbers ----------------------------------------------------------------------
 
     def generator(self, seed: int, device: Device) -> Any:
@@ -231,6 +272,43 @@ class Backend:
 
     def synchronize(self, device: Device) -> None:
         """Wait until all work on the device is done."""
+
+
+class _SpecialFunctions:
+    """A backend's special functions, each looked up once and kept as an attribute."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        function = self._backend.function(f"special.{name}")
+        setattr(self, name, function)
+        return function
+
+
+def scipy_function(name: str) -> Callable[..., Any]:
+    """Return a function of ``scipy.special`` on NumPy arrays, its result of the dtype they promote to.
+
+    Raises
+    ------
+    BackendError
+        If SciPy is not installed.
+    """
+    try:
+        import scipy.special  # takes longer than all of dualad, and few programs need it
+    except ModuleNotFoundError:
+        raise BackendError(f"dualad.special.{name} needs SciPy: pip install 'dualad[special]'") from None
+    function = getattr(scipy.special, name)
+
+    # SciPy computes in double where a Python number is beside a float32 array, in single for float16.
+    def compute(*args: Any) -> Any:
+        y = function(*args)
+        if len(args) == 1 and getattr(args[0], "dtype", None) is y.dtype:
+            return y
+        want = np.result_type(*args)
+        return y.astype(want) if want.kind == y.dtype.kind and want != y.dtype else y
+
+    return compute
 
 
 BASIC_KEYS = (int, slice, type(None), type(...), np.integer)

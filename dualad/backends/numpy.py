@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from .base import Backend, Key, is_basic
+from .base import Backend, Key, is_basic, scipy_function
 from .device import CPU, Device
 from .hookspecs import hookimpl
 
@@ -44,6 +45,16 @@ class NumpyBackend(Backend):
 
     def to_device(self, array: Any, device: Device) -> Any:
         return array
+
+    def dlpack(self, array: Any, **keywords: Any) -> Any:
+        array = np.asarray(array).view()
+        if (keywords.get("max_version") or (0,))[0] < 1:  # before 1.0 nobody could be kept from writing
+            return array.copy().__dlpack__(**keywords)
+        array.flags.writeable = False
+        return array.__dlpack__(**keywords)
+
+    def dlpack_device(self, array: Any) -> tuple[int, int]:
+        return (1, 0)
 
     def copy(self, array: Any) -> Any:
         return array.copy()
@@ -91,11 +102,25 @@ class NumpyBackend(Backend):
     def sum(self, x: Any, *, axis: tuple[int, ...] | None = None, keepdims: Any = False) -> Any:
         return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
+    def special_function(self, name: str) -> Callable[..., Any]:
+        return scipy_function(name)
+
     def astype(self, x: Any, dtype: Any) -> Any:
         return x.astype(dtype)
 
     def clip(self, x: Any, min: Any, max: Any) -> Any:
         return np.clip(x, min, max)
+
+    def masked_product(self, g: Any, p: Any) -> Any:
+        if isinstance(g, np.generic):
+            return g * p if g != 0 else g * 0
+        # Most often there is nothing to mask: no zero in g, or nothing infinite in p. The first is
+        # seen sooner in small arrays, the second in large ones.
+        if g.size < 4096:
+            plain = np.count_nonzero(g) == g.size
+        else:
+            plain = bool(np.isfinite(np.add.reduce(p, axis=None)))
+        return g * p if plain else g * np.where(g == 0, 0, p)
 
     def broadcast_to(self, x: Any, shape: tuple[int, ...]) -> Any:
         # np.broadcast_to costs as much as filling some thousand elements.

@@ -1,4 +1,7 @@
-"""Grad mode: whether ops are recorded. It is per thread and per async task."""
+"""Modes: whether ops are recorded, and what a number made of a tracked Tensor does.
+
+They are per thread and per async task.
+"""
 
 from __future__ import annotations
 
@@ -170,3 +173,46 @@ class set_grad_enabled(_Mode):
     def __call__(self, function: F) -> F:
         RECORDING.set(self._before)
         return super().__call__(function)
+
+
+#: What becomes of ``float(x)`` and the like on a tracked Tensor x.
+CONCRETIZATION: ContextVar[str] = ContextVar("dualad_concretization", default="allow")
+
+
+class set_concretization:
+    """Set what ``bool``, ``int``, ``float``, ``complex`` and ``item()`` of a tracked Tensor do.
+
+    The number they give has no history: a gradient that should flow through it is 0, silently. The
+    mode is set at once when this is called, and as a context manager until its end.
+
+    Parameters
+    ----------
+    mode : {"allow", "warn", "raise"}
+        Give the number; give it with a warning; raise `GradientError`.
+
+    Raises
+    ------
+    ValueError
+        If `mode` is none of these.
+
+    Examples
+    --------
+    >>> import dualad, math
+    >>> with dualad.set_concretization("raise"):
+    ...     dualad.grad(lambda x: math.sin(x))(1.0)
+    Traceback (most recent call last):
+        ...
+    dualad.errors.GradientError: float() of a tracked Tensor: the number has no history, ...
+    """
+
+    def __init__(self, mode: str) -> None:
+        if mode not in ("allow", "warn", "raise"):
+            raise ValueError(f"set_concretization: mode must be 'allow', 'warn' or 'raise', got {mode!r}")
+        self._mode, self._before = mode, CONCRETIZATION.get()
+        CONCRETIZATION.set(mode)
+
+    def __enter__(self) -> None:
+        CONCRETIZATION.set(self._mode)
+
+    def __exit__(self, *exc: object) -> None:
+        CONCRETIZATION.set(self._before)

@@ -7,6 +7,7 @@ functions of the namespace that the ops fill.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -18,6 +19,7 @@ from ..backends.registry import BY_TYPE, DTYPES
 from ..dtypes import DType, bool_, complex_of, get_default_dtype, int64
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .methods import Methods
+from .modes import CONCRETIZATION
 from .namespace import ops
 from .node import GROUND, Dual, GradBox, Leaf, Node, Output, Standin
 from .operators import Operators
@@ -210,15 +212,53 @@ class Tensor(Operators, Methods):
             return np.array(array, dtype=wanted)
         return array
 
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        return ops.namespace(self.device, api_version)
+
+    def __dlpack__(
+        self,
+        /,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[Any, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        self._refresh()
+        if self._node is not None:
+            raise GradientError(
+                "Can't export Tensors that require gradient, use tensor.detach(): through DLPack the "
+                "elements would leave without the history that gradients flow along."
+            )
+        return self._backend.dlpack(
+            self._raw, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+        )
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._backend.dlpack_device(self._raw)
+
     def item(self) -> Any:
-        """Return the only element as a Python number.
+        """Return the only element as a Python number, which has no history.
 
         Raises
         ------
         ShapeError
             If there is not exactly one element.
+        GradientError
+            If the Tensor is tracked and `set_concretization` says so.
         """
+        return self._concrete("item()")
+
+    def _concrete(self, asked: str) -> Any:
         self._refresh()
+        if self._node is not None and CONCRETIZATION.get() != "allow":
+            message = (
+                f"{asked} of a tracked Tensor: the number has no history, and gradients that should flow "
+                "through it are 0. Use dualad's functions on the Tensor, or .detach() where that is meant"
+            )
+            if CONCRETIZATION.get() == "raise":
+                raise GradientError(message)
+            warnings.warn(message, stacklevel=3)
         if self.size != 1:
             raise ShapeError(
                 f"a Tensor with {int(self.size)} elements (shape {self.shape}) cannot be converted to a "
@@ -237,16 +277,16 @@ class Tensor(Operators, Methods):
                 f"the truth value of a Tensor with {int(self.size)} elements is ambiguous; use "
                 ".any() or .all()"
             )
-        return bool(self.item())
+        return bool(self._concrete("bool()"))
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._concrete("float()"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._concrete("int()"))
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._concrete("complex()"))
 
     def __index__(self) -> int:
         if not self.dtype.kind.endswith("integer") and self.dtype.kind != "bool":

@@ -79,9 +79,11 @@ class Walk:
         # What is asked of a dtype and of a type of array is asked once for each run of nodes alike.
         dtype = kind = xp = None
         is_complex = lifted = several = False
+        masked: set[int] = set()  # the nodes whose cotangents have zeros that mean "not chosen"
         while heap:
             number = -heappop(heap)
             node, g = nodes.pop(number), totals.pop(number)
+            safe = bool(masked) and number in masked
             if node.hooks is not None:
                 g = _call_hooks(node, g)
                 owned.discard(number)
@@ -117,16 +119,21 @@ class Walk:
                     continue
                 else:
                     factor_rule = rule.factor_rule
-                    if factor_rule is not None and parent.dtype is dtype and not is_complex and not several:
+                    plain = not (is_complex or several or safe)
+                    if factor_rule is not None and parent.dtype is dtype and plain:
                         pulled = g * factor_rule(xp, *reads)
                     else:
                         # abs has a complex argument and a real result.
                         conjugate = is_complex or DTYPES[parent.dtype].is_complex
-                        pulled = rule.pull(xp, g, parent, reads, node.static, conjugate)
+                        pulled = rule.pull(xp, g, parent, reads, node.static, conjugate, safe)
+                        if rule.masks:
+                            masked.add(parent.number)
                     if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
                         pulled = fit(pulled, parent)
                 # `deposit`, unrolled for the first cotangent, which is most often the only one.
                 number = parent.number
+                if safe:
+                    masked.add(number)
                 if number not in totals:
                     nodes[number], totals[number] = parent, pulled
                     heappush(heap, -number)

@@ -12,7 +12,9 @@ from ..engine.tensor import Tensor
 from ..op import REGISTRY, Op
 from . import (
     creation,
+    cumulative,
     elementwise,
+    fourier,
     indexing,
     joining,
     linalg,
@@ -21,11 +23,14 @@ from . import (
     numpy_functions,
     reductions,
     searching,
+    sets,
 )
 from .common import as_shape
 from .descriptions import DESCRIPTIONS, describe
 
-for _room in (elementwise, creation, indexing, manipulation, joining, searching, reductions):
+for _room in (
+    elementwise, creation, indexing, manipulation, joining, searching, reductions, cumulative, sets,
+):  # fmt: skip
     for _name, _function in vars(_room).items():
         _own = isinstance(_function, Op) or getattr(_function, "__module__", "") == _room.__name__
         if _own and not _name.startswith("_"):
@@ -35,7 +40,7 @@ for _room in (elementwise, creation, indexing, manipulation, joining, searching,
 for _name in DESCRIPTIONS:
     REGISTRY[_name].__doc__ = describe(_name, REGISTRY[_name].arguments)
 
-ops.linalg = linalg
+ops.linalg, ops.fft = linalg, fourier
 ops.matmul, ops.dot = linalg.matmul, linalg.dot
 ops.matrix_transpose, ops.norm = manipulation.matrix_transpose, linalg.norm
 ops.to, ops.to_cuda, ops.tensor_type = moving.to, moving.to_cuda, moving.tensor_type

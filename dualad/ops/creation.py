@@ -13,10 +13,10 @@ from ..backends import Backend, Device, for_device
 from ..backends.registry import BY_TYPE, DTYPES
 from ..dtypes import DType, as_dtype, complex_of, get_default_dtype, int64
 from ..engine.namespace import ops
-from ..engine.operands import PYTHON_SCALARS, plain_array
+from ..engine.operands import PYTHON_SCALARS, plain_array, type_name
 from ..engine.tensor import Tensor
 from ..engine.views import detach, require_grad
-from ..errors import DTypeError, ShapeError
+from ..errors import DeviceError, DTypeError, ShapeError
 from .common import as_shape, optional_dtype, whole
 
 
@@ -163,6 +163,45 @@ def from_numpy(array: Any) -> Tensor:
     return asarray(array)
 
 
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """Return the elements of another library's array, taken over through DLPack.
+
+    Parameters
+    ----------
+    x : object with ``__dlpack__``
+        The array.
+    device : str or Device, optional
+        By default that of the array.
+    copy : bool, optional
+        Whether to copy; by default it is done, as the other library may write to its array. False
+        shares the memory.
+
+    Raises
+    ------
+    DeviceError
+        If no backend owns the kind of device the array is on.
+
+    Examples
+    --------
+    >>> import dualad, numpy as np
+    >>> dualad.from_dlpack(np.array([1.0, 2.0]))
+    tensor([1., 2.], dtype=dualad.float64)
+    """
+    if type(x) is Tensor or BY_TYPE[type(x)] is not None:
+        return asarray(x, device=device, copy=copy)
+    if not hasattr(x, "__dlpack_device__"):
+        raise TypeError(f"from_dlpack: expected an array with __dlpack__, got {type_name(x)}")
+    kind = int(x.__dlpack_device__()[0])
+    if kind not in _DLPACK_DEVICES:
+        raise DeviceError(f"from_dlpack: DLPack's device type {kind} belongs to no backend")
+    backend, _ = place(_DLPACK_DEVICES[kind])
+    return asarray(backend.xp.from_dlpack(x), device=device, copy=copy)
+
+
+# DLPack's numbers for kinds of device: main memory and CUDA's, managed and pinned.
+_DLPACK_DEVICES = {1: "cpu", 3: "cpu", 2: "cuda", 13: "cuda"}
+
+
 def _from_data(obj: Any, dtype: Any, device: Any, copy: bool | None) -> Tensor:
     wanted = optional_dtype(dtype)
     obj = plain_array(obj)
@@ -254,14 +293,14 @@ def _check_range(array: np.ndarray, dtype: DType) -> None:
 
 
 def zeros(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None
+    shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return zeros.
 
     Parameters
     ----------
-    *size : int, or one tuple of int
-        The shape, also as ``shape=``.
+    shape : int or tuple of int
+        The shape; also as several numbers.
     dtype : DType, optional
         The default dtype if None.
     device : str or Device, optional
@@ -276,11 +315,11 @@ def zeros(
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _filled("zeros", size if shape is None else shape, dtype, device, requires_grad)
+    return _filled("zeros", (shape, *more), dtype, device, requires_grad)
 
 
 def ones(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None
+    shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return ones; the parameters are those of `zeros`.
 
@@ -290,11 +329,11 @@ def ones(
     >>> dualad.ones(3, dtype=dualad.int64)
     tensor([1, 1, 1])
     """
-    return _filled("ones", size if shape is None else shape, dtype, device, requires_grad)
+    return _filled("ones", (shape, *more), dtype, device, requires_grad)
 
 
 def empty(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, shape: Any = None
+    shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return a Tensor whose elements are not set; the parameters are those of `zeros`.
 
@@ -304,17 +343,17 @@ def empty(
     >>> dualad.empty(2, 3).shape
     (2, 3)
     """
-    return _filled("empty", size if shape is None else shape, dtype, device, requires_grad)
+    return _filled("empty", (shape, *more), dtype, device, requires_grad)
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return a Tensor all of whose elements are one number.
 
     Parameters
     ----------
-    size : int or tuple of int
+    shape : int or tuple of int
         The shape.
     fill_value : number or 0-d Tensor
         The number; the dtype is by default the one it would get by itself.
@@ -329,7 +368,7 @@ def full(
             [3.5000, 3.5000]])
     """
     value = asarray(fill_value, dtype=dtype, device=device)
-    x = ops.clone(ops.broadcast_to(value, as_shape(size)))
+    x = ops.clone(ops.broadcast_to(value, as_shape(shape)))
     return require_grad(x) if requires_grad else x
 
 

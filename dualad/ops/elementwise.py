@@ -12,10 +12,11 @@ from typing import Any
 from ..backends.registry import DTYPES
 from ..dtypes import int8
 from ..engine.fit import astype
+from ..engine.namespace import ops
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
 from ..op import Binary, Op, Unary
-from ..rules import Differential, Linear, Scale, conjugate
+from ..rules import Differential, Linear, Scale, conjugate, product
 from .common import array_dtype, boolean, real_result
 
 # -- rules that are more than a line -----------------------------------------------------------
@@ -46,6 +47,18 @@ def _pow_exponent(xp: Any, x1: Any, y: Any) -> Any:
     return y * xp.log(xp.where(x1 == 0, 1, x1))
 
 
+def _pow_is_singular(x1: Any, x2: Any) -> bool:
+    """Whether the derivative in the base may be infinite: not for x ** 2."""
+    return type(x2) not in PYTHON_SCALARS or isinstance(x2, complex) or x2 < 1
+
+
+def _quotient(xp: Any, g: Any, like: Any, x2: Any) -> Any:
+    """G / conj(x2), and 0 where g is 0: a quotient that does not count may be 0 / 0."""
+    if type(x2) in PYTHON_SCALARS:
+        return g / conjugate(xp, x2)
+    return product(xp, g, 1 / conjugate(xp, x2))
+
+
 def _larger(xp: Any, a: Any, b: Any) -> Any:
     """1 where a > b, 0 where a < b, and a half where they tie."""
     dtype = next(d for v in (a, b) if (d := array_dtype(v)).is_differentiable)
@@ -70,31 +83,31 @@ subtract = Binary("subtract(x1, x2)", Scale(1), Scale(-1), node_name="Sub")
 multiply = Binary("multiply(x1, x2)", Scale(lambda xp, x2: x2), Scale(lambda xp, x1: x1), node_name="Mul")
 divide = Binary(
     "divide(x1, x2)",
-    Linear(lambda xp, g, like, x2: g / conjugate(xp, x2)),
-    Scale(lambda xp, x2, y: -y / x2),
+    Linear(_quotient),
+    Scale(lambda xp, x2, y: -y / x2, singular=True),
     node_name="Div",
 )
 floor_divide = Binary("floor_divide(x1, x2)", Scale(0), Scale(0))
 remainder = Binary("remainder(x1, x2)", Scale(1), Scale(lambda xp, x1, x2: -xp.floor_divide(x1, x2)))
-pow = Binary("pow(x1, x2)", Scale(_pow_base), Scale(_pow_exponent))
+pow = Binary("pow(x1, x2)", Scale(_pow_base, singular=_pow_is_singular), Scale(_pow_exponent, singular=True))
 positive = Unary("positive(x)", Scale(1))
 negative = Unary("negative(x)", Scale(-1), node_name="Neg")
 square = Unary("square(x)", Scale(lambda xp, x: 2 * x))
-reciprocal = Unary("reciprocal(x)", Scale(lambda xp, y: -y * y))
-sqrt = Unary("sqrt(x)", Scale(lambda xp, y: 0.5 / y))
+reciprocal = Unary("reciprocal(x)", Scale(lambda xp, y: -y * y, singular=True))
+sqrt = Unary("sqrt(x)", Scale(lambda xp, y: 0.5 / y, singular=True))
 
 # -- exponentials and logarithms ---------------------------------------------------------------
 
 exp = Unary("exp(x)", Scale(lambda xp, y: y))
 expm1 = Unary("expm1(x)", Scale(lambda xp, y: y + 1))
-log = Unary("log(x)", Scale(lambda xp, x: 1 / x))
-log1p = Unary("log1p(x)", Scale(lambda xp, x: 1 / (1 + x)))
-log2 = Unary("log2(x)", Scale(lambda xp, x: 1 / (math.log(2) * x)))
-log10 = Unary("log10(x)", Scale(lambda xp, x: 1 / (math.log(10) * x)))
+log = Unary("log(x)", Scale(lambda xp, x: 1 / x, singular=True))
+log1p = Unary("log1p(x)", Scale(lambda xp, x: 1 / (1 + x), singular=True))
+log2 = Unary("log2(x)", Scale(lambda xp, x: 1 / (math.log(2) * x), singular=True))
+log10 = Unary("log10(x)", Scale(lambda xp, x: 1 / (math.log(10) * x), singular=True))
 logaddexp = Binary(
     "logaddexp(x1, x2)",
-    Scale(lambda xp, x1, x2: xp.exp(-xp.logaddexp(x2 - x1, xp.zeros_like(x1)))),
-    Scale(lambda xp, x1, x2: xp.exp(-xp.logaddexp(x1 - x2, xp.zeros_like(x2)))),
+    Scale(lambda xp, x1, x2: xp.exp(-xp.logaddexp(x2 - x1, xp.zeros_like(x1))), singular=True),
+    Scale(lambda xp, x1, x2: xp.exp(-xp.logaddexp(x1 - x2, xp.zeros_like(x2))), singular=True),
 )
 
 # -- circular and hyperbolic functions ---------------------------------------------------------
@@ -102,20 +115,20 @@ logaddexp = Binary(
 sin = Unary("sin(x)", Scale(lambda xp, x: xp.cos(x)))
 cos = Unary("cos(x)", Scale(lambda xp, x: -xp.sin(x)))
 tan = Unary("tan(x)", Scale(lambda xp, y: 1 + y * y))
-asin = Unary("asin(x)", Scale(lambda xp, x: 1 / (xp.sqrt(1 - x) * xp.sqrt(1 + x))))
-acos = Unary("acos(x)", Scale(lambda xp, x: -1 / (xp.sqrt(1 - x) * xp.sqrt(1 + x))))
+asin = Unary("asin(x)", Scale(lambda xp, x: 1 / (xp.sqrt(1 - x) * xp.sqrt(1 + x)), singular=True))
+acos = Unary("acos(x)", Scale(lambda xp, x: -1 / (xp.sqrt(1 - x) * xp.sqrt(1 + x)), singular=True))
 atan = Unary("atan(x)", Scale(lambda xp, x: 1 / (1 + x * x)))
 atan2 = Binary(
     "atan2(x1, x2)",
-    Scale(lambda xp, x1, x2: x2 / (x1 * x1 + x2 * x2)),
-    Scale(lambda xp, x1, x2: -x1 / (x1 * x1 + x2 * x2)),
+    Scale(lambda xp, x1, x2: x2 / (x1 * x1 + x2 * x2), singular=True),
+    Scale(lambda xp, x1, x2: -x1 / (x1 * x1 + x2 * x2), singular=True),
 )
 sinh = Unary("sinh(x)", Scale(lambda xp, x: xp.cosh(x)))
 cosh = Unary("cosh(x)", Scale(lambda xp, x: xp.sinh(x)))
 tanh = Unary("tanh(x)", Scale(lambda xp, y: 1 - y * y))
 asinh = Unary("asinh(x)", Scale(lambda xp, x: 1 / xp.sqrt(1 + x * x)))
-acosh = Unary("acosh(x)", Scale(lambda xp, x: 1 / (xp.sqrt(x - 1) * xp.sqrt(x + 1))))
-atanh = Unary("atanh(x)", Scale(lambda xp, x: 1 / ((1 - x) * (1 + x))))
+acosh = Unary("acosh(x)", Scale(lambda xp, x: 1 / (xp.sqrt(x - 1) * xp.sqrt(x + 1)), singular=True))
+atanh = Unary("atanh(x)", Scale(lambda xp, x: 1 / ((1 - x) * (1 + x)), singular=True))
 hypot = Binary(
     "hypot(x1, x2)",
     Scale(lambda xp, x1, y: times_inverse(xp, x1, y)),
@@ -225,6 +238,12 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
     if min is None:
         return positive(x) if max is None else clip_above(x, max)
     return clip_below(x, min) if max is None else clip_both(x, min, max)
+
+
+def masked_product(g: Any, p: Any) -> Tensor:
+    """Return ``g * p``, and 0 where g is 0 and p infinite or NaN; linear in g where p is finite."""
+    nothing = logical_and(equal(g, 0), logical_not(isfinite(p)))
+    return g * ops.where(nothing, 0, p)
 
 
 def sign(x: Any) -> Tensor:

@@ -11,6 +11,7 @@ from ..backends.registry import BY_TYPE
 from ..dtypes import as_dtype
 from ..engine import shapes
 from ..engine.fit import astype as fit_dtype
+from ..engine.namespace import ops
 from ..engine.tensor import Tensor
 from ..engine.views import detach, link
 from ..errors import DTypeError, ShapeError
@@ -399,7 +400,7 @@ def tile(x: Any, repetitions: Any, /) -> Tensor:
 # -- dtype and copies ----------------------------------------------------------------------------
 
 
-def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Tensor:
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
     """Return x converted to a dtype. Differentiable between floating types.
 
     Parameters
@@ -410,6 +411,8 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Tensor:
         The dtype wanted.
     copy : bool
         Copy also where x has that dtype already.
+    device : str or Device, optional
+        The device wanted; that of x if None.
 
     Raises
     ------
@@ -423,6 +426,8 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Tensor:
     tensor([ 1, -1])
     """
     x, wanted = asarray(x), as_dtype(dtype)
+    if device is not None:
+        return ops.to(x, device, dtype=wanted, copy=copy)
     if x.dtype is wanted:
         return clone(x) if copy else x
     if x.dtype.is_complex and not wanted.is_complex:

@@ -100,7 +100,8 @@ def sum(
     """
     x = _accumulator(asarray(x), dtype)
     axes = all_axes("sum", axis if dim is None else dim, len(x.shape))
-    return _sum(x, axis=axes, keepdims=keepdims or keepdim)
+    y = _sum(x, axis=axes, keepdims=keepdims or keepdim)
+    return y if dtype is None else manip.astype(y, x.dtype, copy=False)  # of small integers it is wider
 
 
 def mean(
@@ -210,7 +211,8 @@ def prod(
     axes = all_axes("prod", axis if dim is None else dim, len(x.shape))
     keepdims = keepdims or keepdim
     if x._node is None:
-        return _prod(x, axis=axes, keepdims=keepdims)
+        y = _prod(x, axis=axes, keepdims=keepdims)
+        return y if dtype is None else manip.astype(y, x.dtype, copy=False)
     rest = tuple(i for i in range(x.ndim) if i not in axes)
     y = (
         manip.reshape(manip.permute_dims(x, (*rest, *axes)), (*(x.shape[i] for i in rest), -1))

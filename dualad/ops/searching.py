@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.operands import PYTHON_SCALARS
-from ..engine.shapes import reduced, result_dtype, same
+from ..engine.shapes import reduced, result_dtype, same, shape_of
 from ..engine.tensor import Tensor
-from ..errors import ShapeError
+from ..errors import DTypeError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint
-from .common import boolean, integer, one_axis
+from .common import all_axes, boolean, integer, one_axis
 from .creation import asarray
-from .indexing import take_along_axis
+from .indexing import take, take_along_axis
 
 
 def _shape_of_nonzero(x: Any) -> Any:
@@ -22,8 +22,8 @@ def _shape_of_nonzero(x: Any) -> Any:
 _where = Op(
     "where(condition, x1, x2)",
     None,
-    Joint(lambda xp, g, like, condition: xp.where(condition, g, 0)),
-    Joint(lambda xp, g, like, condition: xp.where(condition, 0, g)),
+    Joint(lambda xp, g, like, condition: xp.where(condition, g, 0), masks=True),
+    Joint(lambda xp, g, like, condition: xp.where(condition, 0, g), masks=True),
     dtype=lambda condition, x1, x2: result_dtype((x1, x2)),
 )
 _argmax = Unary("argmax(x)", shape=reduced, dtype=integer)
@@ -31,6 +31,8 @@ _argmin = Unary("argmin(x)", shape=reduced, dtype=integer)
 _argsort = Unary("argsort(x)", shape=same, dtype=integer)
 _sort = Unary("sort(x)", shape=same)
 _nonzero = Op("nonzero(x)", shape=_shape_of_nonzero, dtype=boolean)
+_count_nonzero = Unary("count_nonzero(x)", shape=reduced, dtype=integer)
+_searchsorted = Op("searchsorted(x1, x2)", shape=lambda x1, x2, *, side: shape_of(x2), dtype=integer)
 
 
 def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Any:
@@ -112,6 +114,33 @@ def nonzero(x: Any, /) -> tuple[Tensor, ...]:
     return _nonzero(x)
 
 
+def count_nonzero(
+    x: Any, /, *, axis: Any = None, keepdims: bool = False, dim: Any = None, keepdim: bool = False
+) -> Tensor:
+    """Return how many elements are not 0, of all or along axes.
+
+    Parameters
+    ----------
+    x : array
+        Of any dtype; of booleans the true ones are counted.
+    axis : int or tuple of int, optional
+        The axes to count along; all if None.
+    keepdims : bool
+        Keep these axes, with length 1.
+    dim, keepdim
+        PyTorch's names of `axis` and `keepdims`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.count_nonzero(dualad.tensor([[0, 3, 4], [0, 0, 5]]), axis=1)
+    tensor([2, 1])
+    """
+    x = asarray(x)
+    axes = all_axes("count_nonzero", axis if dim is None else dim, x.ndim)
+    return _count_nonzero(x, axis=axes, keepdims=keepdims or keepdim)
+
+
 def argsort(
     x: Any, /, axis: int = -1, descending: bool = False, *, stable: bool = True, dim: int | None = None
 ) -> Tensor:
@@ -146,3 +175,57 @@ def sort(
     if x._node is None or not x.ndim:
         return _sort(x, axis=axis, descending=descending, stable=stable) if x.ndim else x
     return take_along_axis(x, argsort(x, axis=axis, descending=descending, stable=stable), axis=axis)
+
+
+def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None) -> Tensor:
+    """Return where the elements of x2 are to be put into x1 so that it stays sorted.
+
+    Parameters
+    ----------
+    x1 : array of shape (n,)
+        Sorted, of a real dtype.
+    x2 : array or number
+        What to put in, of any shape and a real dtype.
+    side : {"left", "right"}
+        Whether to put them before or behind elements that are equal.
+    sorter : array of integers of shape (n,), optional
+        The indices that sort x1, where it is not sorted.
+
+    Returns
+    -------
+    Tensor of integers
+        From 0 to n, of the shape of x2.
+
+    Raises
+    ------
+    ShapeError
+        If x1 has not just one axis.
+    DTypeError
+        If x1 or x2 is complex or boolean.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x1 = dualad.tensor([1.0, 2.0, 3.0])
+    >>> dualad.searchsorted(x1, dualad.tensor([2.0, 2.5, 9.0]))
+    tensor([1, 2, 3])
+    """
+    if side not in ("left", "right"):
+        raise ValueError(f"searchsorted: side must be 'left' or 'right', got {side!r}")
+    x1, x2 = promoted(x1, x2)
+    if x1.ndim != 1:
+        raise ShapeError(f"searchsorted: x1 must have one axis, got shape {x1.shape}")
+    for name, x in (("x1", x1), ("x2", x2)):
+        if x.dtype.is_complex or x.dtype.kind == "bool":
+            raise DTypeError(f"searchsorted: {name} must be of a real dtype, got {x.dtype}")
+    return _searchsorted(x1 if sorter is None else take(x1, sorter), x2, side=side)
+
+
+def promoted(x1: Any, x2: Any) -> tuple[Tensor, Tensor]:
+    """Return two arrays or numbers as Tensors; a number gets the dtype to which both promote."""
+    if type(x1) in PYTHON_SCALARS and type(x2) not in PYTHON_SCALARS:
+        return promoted(x2, x1)[::-1]
+    x1 = asarray(x1)
+    if type(x2) in PYTHON_SCALARS:
+        x2 = asarray(x2, dtype=result_dtype((x1, x2)), device=x1.device)
+    return x1, asarray(x2)

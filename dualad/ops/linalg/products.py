@@ -117,7 +117,8 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     one_axis("vecdot", axis, min(x1.ndim, x2.ndim))
     if x1.shape[axis] != x2.shape[axis]:
         raise ShapeError(f"vecdot: shapes {x1.shape} and {x2.shape} differ along axis {axis}")
-    return sum(conj(x1) * x2, axis=axis)
+    products = conj(x1) * x2
+    return sum(products, axis=axis, dtype=products.dtype)
 
 
 def tensordot(x1: Any, x2: Any, /, axes: Any = 2, *, dims: Any = None) -> Tensor:

@@ -72,7 +72,18 @@ class CupyBackend(Backend):
     def function(self, name: str) -> Callable[..., Any]:
         """Return the function that computes the op `name`, made to run on its arrays' own GPU."""
         found = super().function(name)
-        return found if self.count == 1 else _on_own_device(found, self.cupy)
+        return found if self.count == 1 or name == "special" else _on_own_device(found, self.cupy)
+
+    def special_function(self, name: str) -> Callable[..., Any]:
+        """Return CuPy's own function where it has one, else SciPy's, which runs on the CPU."""
+        import cupyx.scipy.special
+
+        found = getattr(cupyx.scipy.special, name, None)
+        if found is None:
+            return super().special_function(name)
+        if name == "zeta":  # CuPy's is Hurwitz's alone
+            return lambda x, *q: found(x, *q) if q else super(CupyBackend, self).special_function(name)(x)
+        return found
 
     # -- elements ----------------------------------------------------------------------------
 
