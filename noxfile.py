@@ -1,5 +1,6 @@
 """What there is to run: `nox -l` lists it. Python and nox are all that has to be there before."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -43,6 +44,25 @@ def bench(session: nox.Session) -> None:
     """Measure dualad beside hand-written NumPy, PyTorch and HIPS autograd."""
     session.install("-e", ".[bench]", TORCH, "--extra-index-url", TORCH_INDEX)
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Run the official suite of the array API standard, which lies where ARRAY_API_TESTS says.
+
+    That is a checkout of github.com/data-apis/array-api-tests with its submodule.
+    """
+    suite = os.environ.get("ARRAY_API_TESTS")
+    if not suite or not os.path.isdir(os.path.join(suite, "array_api_tests")):
+        session.skip("set ARRAY_API_TESTS to a checkout of data-apis/array-api-tests with its submodule")
+    xfails = os.path.abspath("tests/conformance_xfails.txt")
+    session.install("-e", ".", "pytest", "pytest-xdist", "pytest-json-report", "hypothesis", "ndindex")
+    session.chdir(suite)
+    session.run(
+        "pytest", "-n", "auto", "array_api_tests", "--xfails-file", xfails, "--max-examples", "100",
+        "--derandomize", "--disable-deadline", "-p", "no:cacheprovider", *session.posargs,
+        env={"ARRAY_API_TESTS_MODULE": "dualad", "ARRAY_API_TESTS_VERSION": "2025.12"},
+    )  # fmt: skip
 
 
 @nox.session

@@ -7,7 +7,8 @@ but for where it makes things: on that device.
 from __future__ import annotations
 
 import sys
-from functools import cache, partial
+from collections.abc import Callable
+from functools import cache, partial, wraps
 from typing import Any
 
 from .backends import CPU, Device, all
@@ -41,7 +42,7 @@ class DeviceNamespace:
         if name in _MAKERS:
             value = partial(value, device=self.device_of_arrays)
         elif name in ("asarray", "tensor", "as_tensor"):
-            value = partial(_made_here, value, self.device_of_arrays)
+            value = _made_on(self.device_of_arrays, value)
         setattr(self, name, value)
         return value
 
@@ -52,10 +53,14 @@ class DeviceNamespace:
         return f"<dualad on {self.device_of_arrays}>"
 
 
-def _made_here(make: Any, here: Device, data: Any, /, *, device: Any = None, **keywords: Any) -> Any:
-    if device is None and not hasattr(data, "device"):  # an array stays where it is
-        device = here
-    return make(data, device=device, **keywords)
+def _made_on(here: Device, make: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(make)
+    def made(data: Any, /, *, device: Any = None, **keywords: Any) -> Any:
+        if device is None and not hasattr(data, "device"):  # an array stays where it is
+            device = here
+        return make(data, device=device, **keywords)
+
+    return made
 
 
 def namespace(device: Device, api_version: str | None = None) -> Any:
@@ -116,5 +121,12 @@ class NamespaceInfo:
 
 
 def __array_namespace_info__() -> NamespaceInfo:
-    """Return what dualad can do; see `NamespaceInfo`."""
+    """Return what dualad can do; see `NamespaceInfo`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.__array_namespace_info__().default_device()
+    device(type='cpu')
+    """
     return NamespaceInfo()

@@ -172,6 +172,8 @@ _add(
     op="astype",
 )
 _add(lambda x: x.to(x.device, copy=True), ANY, name="copy")
+_add(lambda x: dualad.asarray([x[0, 1], x[1, 0] * 2]), ANY, name="asarray")
+_add(lambda x: dualad.full((2, 2), x[0, 0]), ANY, name="full")
 _add(lambda x, y: dualad.where(dualad.asarray([True, False, True], device=x.device), x, y),
      signed(2, 3), signed(2, 1, seed=3), name="where", op="where")  # fmt: skip
 
@@ -189,7 +191,7 @@ for _name, _op in {
 }.items():
     for _form, _axis in AXES.items():
         _add(lambda x, f=_name, a=_axis: getattr(dualad, f)(x, **a), X, name=f"{_name}-{_form}",
-             complex=_name in ("sum", "mean", "prod"), op=_op)  # fmt: skip
+             complex=_name not in ("max", "min"), op=_op)  # fmt: skip
 _zero = signed(2, 4)
 _zero[0, 1] = _zero[1, 0] = _zero[1, 3] = 0
 _add(lambda x: dualad.prod(x, axis=1), _zero, name="prod-zeros")
@@ -198,7 +200,7 @@ for _p in (2, 1, 3, 1.5, float("inf"), -float("inf")):
     _add(
         lambda x, p=_p: dualad.linalg.vector_norm(x, axis=-1, ord=p),
         X,
-        name=f"norm-{_p}",
+        name=f"vector_norm-{_p}",
         op="norm" if _p == 2 else "",
     )
 _add(lambda x: dualad.sort(x, axis=1, descending=True), X, name="sort", complex=False)

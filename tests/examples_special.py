@@ -11,6 +11,7 @@ from dualad import special
 from dualad.op import REGISTRY
 
 EXAMPLES: list[Example] = []
+F = vars(special)
 
 
 def _add(name, call, *arrays, complex=False, form=""):
@@ -29,9 +30,9 @@ for _domain, _names in (
     (INSIDE, "erfcinv ndtri logit ellipkm1"),
 ):  # fmt: skip
     for _name in _names.split():
-        _add(_name, getattr(special, _name), _domain)
-for _name in "erf erfc exp1 expi".split():
-    _add(_name, getattr(special, _name), POSITIVE, complex=True, form="-complex")
+        _add(_name, F[_name], _domain)
+for _name in ["erf", "erfc", "exp1", "expi"]:
+    _add(_name, F[_name], POSITIVE, complex=True, form="-complex")
 _add("log_ndtr", special.log_ndtr, -20 * POSITIVE, form="-far")
 _add("log_ndtr", special.log_ndtr, 20 * POSITIVE, form="-above")
 _add("rgamma", special.rgamma, np.array([-2.0, -1.0, 0.0, 0.3, 1.0, 4.0]), form="-poles")
@@ -46,23 +47,24 @@ _add("spence", special.spence, np.array([1.0, 1.1, 3.0]), form="-one")
 # -- functions of several arguments ------------------------------------------------------------
 
 PAIRS = {"same": (POSITIVE, numbers(2, 3, low=0.4, high=1.9, seed=3)), "0d": (POSITIVE, np.array(0.71))}
-for _name in "xlogy xlog1py rel_entr kl_div poch beta betaln boxcox boxcox1p inv_boxcox inv_boxcox1p".split():
+BINARY = "xlogy xlog1py rel_entr kl_div poch beta betaln boxcox boxcox1p inv_boxcox inv_boxcox1p"
+for _name in BINARY.split():
     for _form, _pair in PAIRS.items():
-        _add(_name, getattr(special, _name), *_pair, form=f"-{_form}")
-    _add(_name, lambda x, f=getattr(special, _name): f(x, 0.6), POSITIVE, form="-number-right")
-    _add(_name, lambda x, f=getattr(special, _name): f(1.6, x), POSITIVE, form="-number-left")
+        _add(_name, F[_name], *_pair, form=f"-{_form}")
+    _add(_name, lambda x, f=F[_name]: f(x, 0.6), POSITIVE, form="-number-right")
+    _add(_name, lambda x, f=F[_name]: f(1.6, x), POSITIVE, form="-number-left")
 for _name in ("xlogy", "xlog1py"):
-    _add(_name, getattr(special, _name), *PAIRS["same"], complex=True, form="-complex")
+    _add(_name, F[_name], *PAIRS["same"], complex=True, form="-complex")
 _add("binom", special.binom, POSITIVE + 2.1, POSITIVE)
 _add("binom", lambda x: special.binom(5, x), POSITIVE, form="-number")
 for _name in ("boxcox", "boxcox1p", "inv_boxcox", "inv_boxcox1p"):
-    _add(_name, getattr(special, _name), POSITIVE, np.array(0.0), form="-logarithm")
+    _add(_name, F[_name], POSITIVE, np.array(0.0), form="-logarithm")
 for _name in ("huber", "pseudo_huber"):
-    _add(_name, getattr(special, _name), numbers(3, low=0.5, high=0.9), ANY)
-    _add(_name, lambda x, f=getattr(special, _name): f(1.05, x), ANY, form="-number")
+    _add(_name, F[_name], numbers(3, low=0.5, high=0.9), ANY)
+    _add(_name, lambda x, f=F[_name]: f(1.05, x), ANY, form="-number")
 _add("radian", special.radian, ANY, signed(3, seed=2), signed(2, 1, seed=3))
 for _name in ("gdtr", "gdtrc"):
-    _add(_name, lambda a, x, f=getattr(special, _name): f(a, 2.3, x), INSIDE, POSITIVE)
+    _add(_name, lambda a, x, f=F[_name]: f(a, 2.3, x), INSIDE, POSITIVE)
 
 # The parameters as Python numbers, and as arrays of integers and of floating numbers.
 for _name, _parameters, _x in (
@@ -83,18 +85,26 @@ for _name, _parameters, _x in (
     ("hyp1f1", (1.3, 2), ANY), ("hyp2f1", (0.4, 1, 2.2), ANY * 0.5), ("lpmv", (1, 2.5), ANY * 0.5),
     ("lpmv", (0, 0), ANY * 0.5),
 ):  # fmt: skip
-    _f = special.zeta if _name == "hurwitz_zeta" else getattr(special, _name)
+    _f = special.zeta if _name == "hurwitz_zeta" else F[_name]
     _add(_name, lambda x, f=_f, p=_parameters: f(*p, x), _x, form=f"-{_parameters}")
     _add(
         _name,
-        lambda x, f=_f, p=_parameters: f(*(dualad.full((), float(a), dtype=x.dtype, device=x.device) for a in p), x),
+        lambda x, f=_f, p=_parameters: f(
+            *(dualad.full((), float(a), dtype=x.dtype, device=x.device) for a in p), x
+        ),
         _x,
         form=f"-{_parameters}-arrays",
     )
-for _name, _parameters in (("gammainc", (2,)), ("betainc", (1, 2)), ("chdtr", (4,)), ("expn", (2,)), ("yn", (1,))):
+for _name, _parameters in (
+    ("gammainc", (2,)),
+    ("betainc", (1, 2)),
+    ("chdtr", (4,)),
+    ("expn", (2,)),
+    ("yn", (1,)),
+):
     _add(
         _name,
-        lambda x, f=getattr(special, _name), p=_parameters: f(
+        lambda x, f=F[_name], p=_parameters: f(
             *(dualad.asarray(a, dtype=dualad.int32, device=x.device) for a in p), x
         ),
         INSIDE,
@@ -112,7 +122,7 @@ for _name, _f in (("zetac", special.zetac), ("riemann_zeta", special.zeta)):
 X = signed(2, 3, 4)
 for _form, _axis in {"all": {}, "axis": {"axis": 1}, "axes": {"axis": (0, -1)}}.items():
     for _name in ("logsumexp", "softmax", "log_softmax"):
-        _add(_name, lambda x, f=getattr(special, _name), a=_axis: f(x, **a), X, form=f"-{_form}")
+        _add(_name, lambda x, f=F[_name], a=_axis: f(x, **a), X, form=f"-{_form}")
 _add("logsumexp", lambda x: special.logsumexp(x, axis=0, keepdims=True), X, form="-kept")
 _add("gammaln", lambda x: special.multigammaln(x, 3), POSITIVE + 1, form="-multivariate")
 EXAMPLES.append(Example("special.softplus", special.softplus, (ANY,), False, ""))

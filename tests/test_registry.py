@@ -5,18 +5,13 @@ identity; second derivatives in all four mixes against each other and against di
 first. On every device, in every floating dtype.
 """
 
-from importlib import import_module
-
 import numpy as np
 import pytest
+from all_examples import EXAMPLES
 from conftest import needs
 
 import dualad
 from dualad.op import REGISTRY
-
-# A file of examples for each room of ops.
-FILES = ["examples", "examples_linalg", "examples_fourier", "examples_more"]
-EXAMPLES = [example for name in FILES for example in import_module(name).EXAMPLES]
 
 REAL, COMPLEX = [dualad.float32, dualad.float64], [dualad.complex64, dualad.complex128]
 CASES = [(e, d) for e in EXAMPLES for d in (REAL + COMPLEX if e.complex else REAL)]
@@ -221,7 +216,9 @@ def test_constant_ops_agree_with_numpy_and_do_not_require_grad(name, device):
     op = REGISTRY[name]
     if name.startswith(("arg", "count", "search")):
         needs(dualad.int64, device)  # see above
-    dtype = {"bitwise": np.int32, "isin": np.int32, "logical": np.bool_}.get(name.partition("_")[0], np.float32)
+    dtype = {"bitwise": np.int32, "isin": np.int32, "logical": np.bool_}.get(
+        name.partition("_")[0], np.float32
+    )
     arrays = [np.array([1.0, 0.0, 3.0]).astype(dtype), np.array([1.0, 2.0, 1.0]).astype(dtype)]
     arrays = arrays[: len(op.arguments)]
     static = {"argmax": {"axis": 0, "keepdims": False}, "argmin": {"axis": 0, "keepdims": False}}.get(

@@ -140,12 +140,13 @@ def test_maxima_with_and_without_indices(x):
 
 def test_documented_ops_do_what_their_examples_say():
     import doctest
+    from operator import attrgetter
 
     from dualad.ops.descriptions import DESCRIPTIONS
 
     runner = doctest.DocTestRunner(verbose=False)
     for name in DESCRIPTIONS:
-        doc = getattr(dualad, name).__doc__
+        doc = attrgetter(name)(dualad).__doc__
         test = doctest.DocTestParser().get_doctest(doc, {}, name, None, 0)
         assert runner.run(test) == (0, 3), name
 

@@ -364,7 +364,7 @@ def repeat(x: Any, repeats: Any, /, axis: int | None = None) -> Tensor:
     x = asarray(x)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    counts = np.asarray(repeats.tolist() if type(repeats) is Tensor else repeats)
+    counts = repeats._backend.to_numpy(repeats._raw) if type(repeats) is Tensor else np.asarray(repeats)
     axis = one_axis("repeat", axis, x.ndim)
     fits = counts.shape in ((), (1,), (x.shape[axis],))
     if counts.dtype.kind not in "iu" or (counts < 0).any() or not fits:

@@ -7,31 +7,105 @@ import sys
 
 from ...engine.namespace import ops
 from ...op import REGISTRY
-from ..descriptions import DESCRIPTIONS as ALL_DESCRIPTIONS
-from ..descriptions import describe
 from ..elementwise import expm1, log1p
 from .bessel import (
-    i0, i0e, i1, i1e, iv, ive, j0, j1, jn, jv, k0, k0e, k1, k1e, kn, kv, kve, y0, y1, yn, yv,
+    i0,
+    i0e,
+    i1,
+    i1e,
+    iv,
+    ive,
+    j0,
+    j1,
+    jn,
+    jv,
+    k0,
+    k0e,
+    k1,
+    k1e,
+    kn,
+    kv,
+    kve,
+    y0,
+    y1,
+    yn,
+    yv,
 )  # fmt: skip
-from .descriptions import DESCRIPTIONS
+from .descriptions import DESCRIPTIONS, describe
 from .elementary import (
-    boxcox, boxcox1p, cbrt, cosdg, cosm1, cotdg, exp2, exp10, expit, exprel, huber, inv_boxcox,
-    inv_boxcox1p, log_expit, logit, pseudo_huber, radian, sinc, sindg, spherical_jn, tandg,
+    boxcox,
+    boxcox1p,
+    cbrt,
+    cosdg,
+    cosm1,
+    cotdg,
+    exp2,
+    exp10,
+    expit,
+    exprel,
+    huber,
+    inv_boxcox,
+    inv_boxcox1p,
+    log_expit,
+    logit,
+    pseudo_huber,
+    radian,
+    sinc,
+    sindg,
+    spherical_jn,
+    tandg,
 )  # fmt: skip
 from .error import erf, erfc, erfcinv, erfcx, erfinv, log_ndtr, ndtr, ndtri
 from .gamma import (
-    beta, betaln, binom, digamma, gamma, gammaln, gammasgn, loggamma, multigammaln, poch, polygamma, psi,
-    rgamma, zeta, zetac,
+    beta,
+    betaln,
+    binom,
+    digamma,
+    gamma,
+    gammaln,
+    gammasgn,
+    loggamma,
+    multigammaln,
+    poch,
+    polygamma,
+    psi,
+    rgamma,
+    zeta,
+    zetac,
 )  # fmt: skip
 from .incomplete import (
-    betainc, betaincc, betainccinv, betaincinv, gammainc, gammaincc, gammainccinv, gammaincinv,
+    betainc,
+    betaincc,
+    betainccinv,
+    betaincinv,
+    gammainc,
+    gammaincc,
+    gammainccinv,
+    gammaincinv,
 )  # fmt: skip
 from .information import entr, kl_div, rel_entr, xlog1py, xlogy
 from .integrals import ellipe, ellipk, ellipkm1, exp1, expi, expn, hyp1f1, hyp2f1, lpmv, spence
 from .reductions import log_softmax, logsumexp, softmax, softplus
 from .statistical import (
-    bdtr, bdtrc, bdtri, chdtr, chdtrc, chdtri, fdtr, fdtrc, fdtri, gdtr, gdtrc, nbdtr, nbdtrc, nbdtri,
-    pdtr, pdtrc, pdtri, stdtr, stdtrit,
+    bdtr,
+    bdtrc,
+    bdtri,
+    chdtr,
+    chdtrc,
+    chdtri,
+    fdtr,
+    fdtrc,
+    fdtri,
+    gdtr,
+    gdtrc,
+    nbdtr,
+    nbdtrc,
+    nbdtri,
+    pdtr,
+    pdtrc,
+    pdtri,
+    stdtr,
+    stdtrit,
 )  # fmt: skip
 
 __all__ = [
@@ -48,9 +122,8 @@ __all__ = [
     "xlog1py", "xlogy", "y0", "y1", "yn", "yv", "zeta", "zetac",
 ]  # fmt: skip
 
-for _name, _row in DESCRIPTIONS.items():
+for _name in DESCRIPTIONS:
     _op = REGISTRY[f"special.{_name}"]
-    ALL_DESCRIPTIONS[_op.name] = _row
-    _op.__doc__ = describe(_op.name, _op.arguments)
+    _op.__doc__ = describe(_op)
 
 ops.special = sys.modules[__name__]

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...op import Binary, Unary
 from ...rules import Missing, Scale
+from .common import singular
 
 
 def _order() -> Missing:
@@ -53,10 +54,10 @@ def _kve_slope(xp: Any, v: Any, x: Any, y: Any) -> Any:
 j0 = Unary("special.j0(x)", Scale(lambda xp, x: -xp.special.j1(x)))
 j1 = Unary("special.j1(x)", Scale(lambda xp, x: 0.5 * (xp.special.j0(x) - xp.special.jv(2, x))))
 jv = jn = Binary("special.jv(v, x)", _order(), Scale(_jv_slope))
-y0 = Unary("special.y0(x)", Scale(lambda xp, x: -xp.special.y1(x)))
-y1 = Unary("special.y1(x)", Scale(lambda xp, x: 0.5 * (xp.special.y0(x) - xp.special.yn(2, x))))
-yn = Binary("special.yn(n, x)", _order(), Scale(_yn_slope))
-yv = Binary("special.yv(v, x)", _order(), Scale(_yv_slope))
+y0 = Unary("special.y0(x)", singular(lambda xp, x: -xp.special.y1(x)))
+y1 = Unary("special.y1(x)", singular(lambda xp, x: 0.5 * (xp.special.y0(x) - xp.special.yn(2, x))))
+yn = Binary("special.yn(n, x)", _order(), singular(_yn_slope))
+yv = Binary("special.yv(v, x)", _order(), singular(_yv_slope))
 
 # -- I and K, DLMF 10.29.1, 10.29.3 ------------------------------------------------------------
 
@@ -69,10 +70,10 @@ i1e = Unary(
     Scale(lambda xp, x, y: 0.5 * (xp.special.i0e(x) + xp.special.ive(2, x)) - xp.sign(x) * y),
 )
 ive = Binary("special.ive(v, x)", _order(), Scale(_ive_slope))
-k0 = Unary("special.k0(x)", Scale(lambda xp, x: -xp.special.k1(x)))
-k1 = Unary("special.k1(x)", Scale(lambda xp, x: -0.5 * (xp.special.k0(x) + xp.special.kn(2, x))))
-kn = Binary("special.kn(n, x)", _order(), Scale(_kn_slope))
-kv = Binary("special.kv(v, x)", _order(), Scale(_kv_slope))
-k0e = Unary("special.k0e(x)", Scale(lambda xp, x, y: y - xp.special.k1e(x)))
-k1e = Unary("special.k1e(x)", Scale(lambda xp, x, y: y - 0.5 * (xp.special.k0e(x) + xp.special.kve(2, x))))
-kve = Binary("special.kve(v, x)", _order(), Scale(_kve_slope))
+k0 = Unary("special.k0(x)", singular(lambda xp, x: -xp.special.k1(x)))
+k1 = Unary("special.k1(x)", singular(lambda xp, x: -0.5 * (xp.special.k0(x) + xp.special.kn(2, x))))
+kn = Binary("special.kn(n, x)", _order(), singular(_kn_slope))
+kv = Binary("special.kv(v, x)", _order(), singular(_kv_slope))
+k0e = Unary("special.k0e(x)", singular(lambda xp, x, y: y - xp.special.k1e(x)))
+k1e = Unary("special.k1e(x)", singular(lambda xp, x, y: y - 0.5 * (xp.special.k0e(x) + xp.special.kve(2, x))))
+kve = Binary("special.kve(v, x)", _order(), singular(_kve_slope))

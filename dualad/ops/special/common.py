@@ -8,7 +8,9 @@ from ...backends.registry import DTYPES
 from ...engine.fit import astype
 from ...engine.namespace import ops
 from ...engine.operands import PYTHON_SCALARS
+from ...engine.tensor import lift
 from ...op import Op
+from ...rules import Rule, Scale
 
 
 def beside(xp: Any, a: Any, x: Any) -> Any:
@@ -19,8 +21,15 @@ def beside(xp: Any, a: Any, x: Any) -> Any:
     """
     if type(a) in PYTHON_SCALARS:
         return xp.zeros_like(x) + a
+    if xp is ops:  # a constant may still be a backend's array, which may refuse to meet a Tensor
+        a = lift(a)
     dtype = DTYPES[a.dtype]
     return a if dtype.is_differentiable else astype(xp, a, DTYPES[x.dtype])
+
+
+def singular(rule: Rule) -> Scale:
+    """A Scale whose factor is infinite or NaN at some finite arguments."""
+    return Scale(rule, singular=True)
 
 
 def within(xp: Any, op: Op, *values: Any) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ...op import Op
+from ...rules import Missing
+
 # fmt: off
 DESCRIPTIONS: dict[str, tuple[str, str, str]] = {
     "erf": ("the error function, 2 / sqrt(pi) times the integral of exp(-u**2) from 0 to x (DLMF 7.2.1).",
@@ -215,3 +218,31 @@ DESCRIPTIONS: dict[str, tuple[str, str, str]] = {
              "1, 2, tensor([0.0, 0.5])", "tensor([ 0.0000, -1.2990])"),
 }
 # fmt: on
+
+
+def describe(op: Op) -> str:
+    """Return the docstring of a special function."""
+    name = op.name.removeprefix("special.")
+    what, given, result = DESCRIPTIONS[name]
+    several = "arrays or numbers, which broadcast" if len(op.arguments) > 1 else "array or number"
+    missing = [a for a, m in zip(op.arguments, op.maps, strict=True) if isinstance(m, Missing)]
+    without = f" No derivative is available in {' and '.join(missing)}." if missing else ""
+    return f"""Return {what}
+
+Parameters
+----------
+{", ".join(op.arguments)} : {several}
+    Of any shape.{without}
+
+Returns
+-------
+Tensor
+    Of the shape that the arguments broadcast to.
+
+Examples
+--------
+>>> import dualad
+>>> from dualad import tensor
+>>> dualad.special.{name}({given})
+{result}
+"""

@@ -8,7 +8,7 @@ from typing import Any
 from ...op import Binary, Op, Unary
 from ...rules import Missing, Scale
 from ..elementwise import times_inverse
-from .common import beside
+from .common import beside, singular
 
 _DEGREE = pi / 180
 
@@ -17,7 +17,7 @@ _DEGREE = pi / 180
 
 def _box_slope(xp: Any, logarithm: Any, lmbda: Any) -> Any:
     """The derivative of L * exprel(lmbda * L) in lmbda, which is finite at 0."""
-    return 0.5 * logarithm * logarithm * xp.special.hyp1f1(2.0, 3.0, lmbda * logarithm)
+    return 0.5 * logarithm * logarithm * xp.special.hyp1f1(2.0, 3.0, beside(xp, lmbda, logarithm) * logarithm)
 
 
 def _spherical_slope(xp: Any, n: Any, x: Any) -> Any:
@@ -37,9 +37,9 @@ exp10 = Unary("special.exp10(x)", Scale(lambda xp, y: log(10) * y))
 # exprel(x) = M(1, 2, x), whose derivative is M(2, 3, x) / 2 (DLMF 13.3.15): 1/2 at 0.
 exprel = Unary("special.exprel(x)", Scale(lambda xp, x: 0.5 * xp.special.hyp1f1(2.0, 3.0, x)))
 cosm1 = Unary("special.cosm1(x)", Scale(lambda xp, x: -xp.sin(x)))
-cbrt = Unary("special.cbrt(x)", Scale(lambda xp, y: 1 / (3 * y * y)))
+cbrt = Unary("special.cbrt(x)", singular(lambda xp, y: 1 / (3 * y * y)))
 expit = Unary("special.expit(x)", Scale(lambda xp, y: y * (1 - y)))
-logit = Unary("special.logit(x)", Scale(lambda xp, x: 1 / (x * (1 - x))))
+logit = Unary("special.logit(x)", singular(lambda xp, x: 1 / (x * (1 - x))))
 log_expit = Unary("special.log_expit(x)", Scale(lambda xp, x: xp.special.expit(-x)))
 
 # -- angles ------------------------------------------------------------------------------------
@@ -59,23 +59,23 @@ spherical_jn = Binary(
 
 boxcox = Binary(
     "special.boxcox(x, lmbda)",
-    Scale(lambda xp, x, lmbda: xp.pow(x, lmbda - 1)),
+    singular(lambda xp, x, lmbda: xp.pow(x, beside(xp, lmbda, x) - 1)),
     Scale(lambda xp, x, lmbda: _box_slope(xp, xp.log(beside(xp, x, lmbda)), lmbda)),
 )
 boxcox1p = Binary(
     "special.boxcox1p(x, lmbda)",
-    Scale(lambda xp, x, lmbda: xp.exp((lmbda - 1) * xp.log1p(x))),
+    singular(lambda xp, x, lmbda: xp.exp((beside(xp, lmbda, x) - 1) * xp.log1p(x))),
     Scale(lambda xp, x, lmbda: _box_slope(xp, xp.log1p(beside(xp, x, lmbda)), lmbda)),
 )
 # By the implicit function: -(boxcox's derivative in lmbda) / (that in x), at y.
 inv_boxcox = Binary(
     "special.inv_boxcox(x, lmbda)",
-    Scale(lambda xp, lmbda, y: xp.pow(y, 1 - lmbda)),
+    Scale(lambda xp, lmbda, y: xp.pow(y, 1 - beside(xp, lmbda, y))),
     Scale(lambda xp, lmbda, y: -_box_slope(xp, xp.log(y), lmbda) * xp.pow(y, 1 - lmbda)),
 )
 inv_boxcox1p = Binary(
     "special.inv_boxcox1p(x, lmbda)",
-    Scale(lambda xp, lmbda, y: xp.exp((1 - lmbda) * xp.log1p(y))),
+    Scale(lambda xp, lmbda, y: xp.exp((1 - beside(xp, lmbda, y)) * xp.log1p(y))),
     Scale(lambda xp, lmbda, y: -_box_slope(xp, xp.log1p(y), lmbda) * xp.exp((1 - lmbda) * xp.log1p(y))),
 )
 
@@ -83,6 +83,7 @@ inv_boxcox1p = Binary(
 
 
 def _huber_slope(xp: Any, delta: Any, r: Any) -> Any:
+    delta = beside(xp, delta, r)
     return xp.where(xp.abs(r) <= delta, r, delta * xp.sign(r))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...op import Unary
 from ...rules import Scale
+from .common import singular
 
 
 def _hazard(xp: Any, x: Any, y: Any) -> Any:
@@ -23,10 +24,10 @@ erf = Unary("special.erf(x)", Scale(lambda xp, x: 2 / sqrt(pi) * xp.exp(-x * x))
 erfc = Unary("special.erfc(x)", Scale(lambda xp, x: -2 / sqrt(pi) * xp.exp(-x * x)))
 erfcx = Unary("special.erfcx(x)", Scale(lambda xp, x, y: 2 * x * y - 2 / sqrt(pi)))
 # The inverse of f moves by 1 / f'(y).
-erfinv = Unary("special.erfinv(x)", Scale(lambda xp, y: sqrt(pi) / 2 * xp.exp(y * y)))
-erfcinv = Unary("special.erfcinv(x)", Scale(lambda xp, y: -sqrt(pi) / 2 * xp.exp(y * y)))
+erfinv = Unary("special.erfinv(x)", singular(lambda xp, y: sqrt(pi) / 2 * xp.exp(y * y)))
+erfcinv = Unary("special.erfcinv(x)", singular(lambda xp, y: -sqrt(pi) / 2 * xp.exp(y * y)))
 
 # ndtr(x) = erfc(-x / sqrt(2)) / 2, DLMF 7.20.1.
 ndtr = Unary("special.ndtr(x)", Scale(lambda xp, x: 1 / sqrt(2 * pi) * xp.exp(-0.5 * x * x)))
-ndtri = Unary("special.ndtri(x)", Scale(lambda xp, y: sqrt(2 * pi) * xp.exp(0.5 * y * y)))
+ndtri = Unary("special.ndtri(x)", singular(lambda xp, y: sqrt(2 * pi) * xp.exp(0.5 * y * y)))
 log_ndtr = Unary("special.log_ndtr(x)", Scale(_hazard))

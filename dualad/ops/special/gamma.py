@@ -10,7 +10,7 @@ from ...op import Binary, Unary
 from ...rules import Missing, Scale
 from ..common import whole
 from ..creation import asarray
-from .common import beside
+from .common import beside, singular
 
 # -- rules that are more than a line -----------------------------------------------------------
 
@@ -33,18 +33,22 @@ def _polygamma(xp: Any, n: Any, x: Any) -> Any:
     return xp.where(zero, xp.special.psi(x), higher)
 
 
+def _betaln_slope(xp: Any, a: Any, b: Any) -> Any:
+    return xp.special.psi(a) - xp.special.psi(a + beside(xp, b, a))
+
+
 # -- gamma, DLMF 5.2.1, 5.2.2, 5.15.1 ----------------------------------------------------------
 
-gamma = Unary("special.gamma(x)", Scale(lambda xp, x, y: y * xp.special.psi(x)))
-gammaln = Unary("special.gammaln(x)", Scale(lambda xp, x: xp.special.psi(x)))
-loggamma = Unary("special.loggamma(x)", Scale(lambda xp, x: xp.special.psi(x)))
+gamma = Unary("special.gamma(x)", singular(lambda xp, x, y: y * xp.special.psi(x)))
+gammaln = Unary("special.gammaln(x)", singular(lambda xp, x: xp.special.psi(x)))
+loggamma = Unary("special.loggamma(x)", singular(lambda xp, x: xp.special.psi(x)))
 gammasgn = Unary("special.gammasgn(x)", Scale(0))
 rgamma = Unary("special.rgamma(x)", Scale(_rgamma_slope))
-psi = digamma = Unary("special.psi(x)", Scale(lambda xp, x: xp.special.polygamma(1, x)))
+psi = digamma = Unary("special.psi(x)", singular(lambda xp, x: xp.special.polygamma(1, x)))
 polygamma = Binary(
     "special.polygamma(n, x)",
     Missing("the order is an integer"),
-    Scale(lambda xp, n, x: xp.special.polygamma(n + 1, x)),
+    singular(lambda xp, n, x: xp.special.polygamma(n + 1, x)),
     compute=_polygamma,
 )
 
@@ -52,23 +56,23 @@ polygamma = Binary(
 
 poch = Binary(
     "special.poch(a, m)",
-    Scale(lambda xp, a, m, y: y * (xp.special.psi(a + m) - xp.special.psi(a))),
-    Scale(lambda xp, a, m, y: y * xp.special.psi(a + m)),
+    Scale(lambda xp, a, m, y: y * (xp.special.psi(a + beside(xp, m, a)) - xp.special.psi(a))),
+    Scale(lambda xp, a, m, y: y * xp.special.psi(m + beside(xp, a, m))),
 )
 binom = Binary(
     "special.binom(n, k)",
-    Scale(lambda xp, n, k, y: y * (xp.special.psi(n + 1) - xp.special.psi(n - k + 1))),
-    Scale(lambda xp, n, k, y: y * (xp.special.psi(n - k + 1) - xp.special.psi(k + 1))),
+    Scale(lambda xp, n, k, y: y * (xp.special.psi(n + 1) - xp.special.psi(n - beside(xp, k, n) + 1))),
+    Scale(lambda xp, n, k, y: y * (xp.special.psi(beside(xp, n, k) - k + 1) - xp.special.psi(k + 1))),
 )
 beta = Binary(
     "special.beta(a, b)",
-    Scale(lambda xp, a, b, y: y * (xp.special.psi(a) - xp.special.psi(a + b))),
-    Scale(lambda xp, a, b, y: y * (xp.special.psi(b) - xp.special.psi(a + b))),
+    Scale(lambda xp, a, b, y: y * _betaln_slope(xp, a, b)),
+    Scale(lambda xp, a, b, y: y * _betaln_slope(xp, b, a)),
 )
 betaln = Binary(
     "special.betaln(a, b)",
-    Scale(lambda xp, a, b: xp.special.psi(a) - xp.special.psi(a + b)),
-    Scale(lambda xp, a, b: xp.special.psi(b) - xp.special.psi(a + b)),
+    Scale(lambda xp, a, b: _betaln_slope(xp, a, b)),
+    Scale(lambda xp, a, b: _betaln_slope(xp, b, a)),
 )
 
 # -- zeta, DLMF 25.2.1, 25.11.1, 25.11.17 ------------------------------------------------------
@@ -78,7 +82,7 @@ riemann_zeta = Unary("special.riemann_zeta(x)", Missing(_EXPONENT), compute=lamb
 hurwitz_zeta = Binary(
     "special.hurwitz_zeta(x, q)",
     Missing(_EXPONENT),
-    Scale(lambda xp, x, q: -x * xp.special.zeta(x + 1, q)),
+    singular(lambda xp, x, q: -beside(xp, x, q) * xp.special.zeta(x + 1, q)),
     compute=lambda xp, x, q: xp.special.zeta(x, q),
 )
 zetac = Unary("special.zetac(x)", Missing(_EXPONENT))
@@ -123,7 +127,7 @@ def multigammaln(a: Any, d: Any, /) -> Tensor:
     --------
     >>> import dualad
     >>> dualad.special.multigammaln(dualad.tensor([2.0, 3.0]), 2)
-    tensor([0.4516, 1.5503])
+    tensor([0.4516, 1.5502])
     """
     a, d = asarray(a), whole("multigammaln", "d", d)
     total = gammaln(a)

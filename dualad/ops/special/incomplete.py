@@ -11,7 +11,7 @@ from typing import Any
 
 from ...op import Binary, Op
 from ...rules import Missing, Scale
-from .common import beside, is_pole, within
+from .common import beside, is_pole, singular, within
 
 # -- densities ---------------------------------------------------------------------------------
 
@@ -77,14 +77,14 @@ def _parameter() -> Missing:
     return Missing("it has no closed form in a parameter, only in the variable")
 
 
-gammainc = Binary("special.gammainc(a, x)", _parameter(), Scale(lambda xp, a, x: gamma_slope(xp, a, x)))
-gammaincc = Binary("special.gammaincc(a, x)", _parameter(), Scale(lambda xp, a, x: -gamma_slope(xp, a, x)))
+gammainc = Binary("special.gammainc(a, x)", _parameter(), singular(lambda xp, a, x: gamma_slope(xp, a, x)))
+gammaincc = Binary("special.gammaincc(a, x)", _parameter(), singular(lambda xp, a, x: -gamma_slope(xp, a, x)))
 # The inverse of f moves by 1 / f'(y).
 gammaincinv = Binary(
-    "special.gammaincinv(a, p)", _parameter(), Scale(lambda xp, a, y: 1 / gamma_slope(xp, a, y))
+    "special.gammaincinv(a, p)", _parameter(), singular(lambda xp, a, y: 1 / gamma_slope(xp, a, y))
 )
 gammainccinv = Binary(
-    "special.gammainccinv(a, p)", _parameter(), Scale(lambda xp, a, y: -1 / gamma_slope(xp, a, y))
+    "special.gammainccinv(a, p)", _parameter(), singular(lambda xp, a, y: -1 / gamma_slope(xp, a, y))
 )
 
 # -- incomplete beta ---------------------------------------------------------------------------
@@ -93,23 +93,23 @@ betainc = Op(
     "special.betainc(a, b, x)",
     _parameter(),
     _parameter(),
-    Scale(lambda xp, a, b, x: beta_slope(xp, a, b, x)),
+    singular(lambda xp, a, b, x: beta_slope(xp, a, b, x)),
 )
 betaincc = Op(
     "special.betaincc(a, b, x)",
     _parameter(),
     _parameter(),
-    Scale(lambda xp, a, b, x: -beta_slope(xp, a, b, x)),
+    singular(lambda xp, a, b, x: -beta_slope(xp, a, b, x)),
 )
 betaincinv = Op(
     "special.betaincinv(a, b, p)",
     _parameter(),
     _parameter(),
-    Scale(lambda xp, a, b, y: 1 / beta_slope(xp, a, b, y)),
+    singular(lambda xp, a, b, y: 1 / beta_slope(xp, a, b, y)),
 )
 betainccinv = Op(
     "special.betainccinv(a, b, p)",
     _parameter(),
     _parameter(),
-    Scale(lambda xp, a, b, y: -1 / beta_slope(xp, a, b, y)),
+    singular(lambda xp, a, b, y: -1 / beta_slope(xp, a, b, y)),
 )

@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...op import Binary, Unary
-from ...rules import Scale
-from .common import beside
+from .common import beside, singular
 
 
 def _xlogy_first(xp: Any, x1: Any, x2: Any) -> Any:
@@ -49,10 +48,12 @@ def _rel_entr_first(xp: Any, x1: Any, x2: Any) -> Any:
     return xp.where((x1 == 0) & (x2 == 0), 0, _log_ratio(xp, x1, x2) + 1)
 
 
-xlogy = Binary("special.xlogy(x1, x2)", Scale(_xlogy_first), Scale(_ratio))
-xlog1py = Binary("special.xlog1py(x1, x2)", Scale(_xlog1py_first), Scale(_xlog1py_second))
-entr = Unary("special.entr(x)", Scale(lambda xp, x: -xp.log(x) - 1))
+xlogy = Binary("special.xlogy(x1, x2)", singular(_xlogy_first), singular(_ratio))
+xlog1py = Binary("special.xlog1py(x1, x2)", singular(_xlog1py_first), singular(_xlog1py_second))
+entr = Unary("special.entr(x)", singular(lambda xp, x: -xp.log(x) - 1))
 rel_entr = Binary(
-    "special.rel_entr(x1, x2)", Scale(_rel_entr_first), Scale(lambda xp, x1, x2: -_ratio(xp, x1, x2))
+    "special.rel_entr(x1, x2)", singular(_rel_entr_first), singular(lambda xp, x1, x2: -_ratio(xp, x1, x2))
 )
-kl_div = Binary("special.kl_div(x1, x2)", Scale(_log_ratio), Scale(lambda xp, x1, x2: 1 - _ratio(xp, x1, x2)))
+kl_div = Binary(
+    "special.kl_div(x1, x2)", singular(_log_ratio), singular(lambda xp, x1, x2: 1 - _ratio(xp, x1, x2))
+)

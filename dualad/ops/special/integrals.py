@@ -7,7 +7,7 @@ from typing import Any
 
 from ...op import Binary, Op, Unary
 from ...rules import Missing, Scale
-from .common import beside
+from .common import beside, singular
 
 # A quotient whose limit is finite cancels near it: there its hypergeometric series is taken.
 _NEAR = 0.25
@@ -47,6 +47,16 @@ def _expn_slope(xp: Any, n: Any, x: Any) -> Any:
     return -xp.where(first, below, xp.special.expn(xp.where(first, 1, n) - 1, x))
 
 
+def _hyp1f1_slope(xp: Any, a: Any, b: Any, x: Any) -> Any:
+    a, b = beside(xp, a, x), beside(xp, b, x)
+    return a / b * xp.special.hyp1f1(a + 1, b + 1, x)
+
+
+def _hyp2f1_slope(xp: Any, a: Any, b: Any, c: Any, x: Any) -> Any:
+    a, b, c = beside(xp, a, x), beside(xp, b, x), beside(xp, c, x)
+    return a * b / c * xp.special.hyp2f1(a + 1, b + 1, c + 1, x)
+
+
 def _lpmv_slope(xp: Any, m: Any, v: Any, x: Any, y: Any) -> Any:
     """(v x P(v) - (v + m) P(v - 1)) / (x**2 - 1), DLMF 14.10.5 with 14.10.3."""
     m, v = beside(xp, m, x), beside(xp, v, x)
@@ -59,16 +69,16 @@ def _parameter() -> Missing:
 
 # -- elliptic integrals ------------------------------------------------------------------------
 
-ellipk = Unary("special.ellipk(m)", Scale(lambda xp, m: _ellipk_slope(xp, m, 1 - m)))
-ellipkm1 = Unary("special.ellipkm1(p)", Scale(lambda xp, p: -_ellipk_slope(xp, 1 - p, p)))
-ellipe = Unary("special.ellipe(m)", Scale(_ellipe_slope))
+ellipk = Unary("special.ellipk(m)", singular(lambda xp, m: _ellipk_slope(xp, m, 1 - m)))
+ellipkm1 = Unary("special.ellipkm1(p)", singular(lambda xp, p: -_ellipk_slope(xp, 1 - p, p)))
+ellipe = Unary("special.ellipe(m)", singular(_ellipe_slope))
 
 # -- exponential integrals, DLMF 6.2.1, 6.2.5, 8.19.13; the dilogarithm, DLMF 25.12.1 ----------
 
-exp1 = Unary("special.exp1(x)", Scale(lambda xp, x: -xp.exp(-x) / x))
-expi = Unary("special.expi(x)", Scale(lambda xp, x: xp.exp(x) / x))
-expn = Binary("special.expn(n, x)", Missing("the order is an integer"), Scale(_expn_slope))
-spence = Unary("special.spence(x)", Scale(_spence_slope))
+exp1 = Unary("special.exp1(x)", singular(lambda xp, x: -xp.exp(-x) / x))
+expi = Unary("special.expi(x)", singular(lambda xp, x: xp.exp(x) / x))
+expn = Binary("special.expn(n, x)", Missing("the order is an integer"), singular(_expn_slope))
+spence = Unary("special.spence(x)", singular(_spence_slope))
 
 # -- hypergeometric functions, DLMF 13.3.15, 15.5.1; Legendre's --------------------------------
 
@@ -76,14 +86,14 @@ hyp1f1 = Op(
     "special.hyp1f1(a, b, x)",
     _parameter(),
     _parameter(),
-    Scale(lambda xp, a, b, x: a / b * xp.special.hyp1f1(a + 1, b + 1, x)),
+    Scale(_hyp1f1_slope),
 )
 hyp2f1 = Op(
     "special.hyp2f1(a, b, c, x)",
     _parameter(),
     _parameter(),
     _parameter(),
-    Scale(lambda xp, a, b, c, x: a * b / c * xp.special.hyp2f1(a + 1, b + 1, c + 1, x)),
+    singular(_hyp2f1_slope),
 )
 lpmv = Op(
     "special.lpmv(m, v, x)",

@@ -19,7 +19,9 @@ from ..creation import asarray
 class SelfAdjoint(Differential):
     """A Differential that is its own adjoint, so that no tape is needed to find it."""
 
-    def pull(self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool) -> Any:
+    def pull(
+        self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
+    ) -> Any:
         return self.push(xp, g, None, reads, static)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...op import Binary, Op
 from ...rules import Missing, Scale
-from .common import beside
+from .common import beside, singular
 from .incomplete import beta_slope, gamma_slope
 
 
@@ -46,9 +46,14 @@ def _student(xp: Any, df: Any, x: Any) -> Any:
 
 
 def _binomial(xp: Any, k: Any, n: Any, p: Any) -> Any:
-    """The derivative of bdtrc(k, n, p) = betainc(k + 1, n - k, p)."""
+    """The parameters of bdtrc(k, n, p) = betainc(k + 1, n - k, p)."""
     k = xp.floor(beside(xp, k, p))
-    return beta_slope(xp, k + 1, beside(xp, n, p) - k, p)
+    return k + 1, beside(xp, n, p) - k
+
+
+def _binomial_slope(xp: Any, k: Any, n: Any, p: Any) -> Any:
+    a, b = _binomial(xp, k, n, p)
+    return beta_slope(xp, a, b, p)
 
 
 def _negative_binomial(xp: Any, k: Any, n: Any, p: Any) -> Any:
@@ -68,28 +73,48 @@ def _gamma_rate(xp: Any, a: Any, b: Any, x: Any) -> Any:
 
 # -- chi-square, F, Student's t ----------------------------------------------------------------
 
-chdtr = Binary("special.chdtr(v, x)", _freedom(), Scale(lambda xp, v, x: _chi_square(xp, v, x)))
-chdtrc = Binary("special.chdtrc(v, x)", _freedom(), Scale(lambda xp, v, x: -_chi_square(xp, v, x)))
-chdtri = Binary("special.chdtri(v, p)", _freedom(), Scale(lambda xp, v, y: -1 / _chi_square(xp, v, y)))
-fdtr = Op("special.fdtr(dfn, dfd, x)", _freedom(), _freedom(), Scale(_f))
+chdtr = Binary("special.chdtr(v, x)", _freedom(), singular(lambda xp, v, x: _chi_square(xp, v, x)))
+chdtrc = Binary("special.chdtrc(v, x)", _freedom(), singular(lambda xp, v, x: -_chi_square(xp, v, x)))
+chdtri = Binary("special.chdtri(v, p)", _freedom(), singular(lambda xp, v, y: -1 / _chi_square(xp, v, y)))
+fdtr = Op("special.fdtr(dfn, dfd, x)", _freedom(), _freedom(), singular(_f))
 fdtrc = Op(
-    "special.fdtrc(dfn, dfd, x)", _freedom(), _freedom(), Scale(lambda xp, dfn, dfd, x: -_f(xp, dfn, dfd, x))
+    "special.fdtrc(dfn, dfd, x)",
+    _freedom(),
+    _freedom(),
+    singular(lambda xp, dfn, dfd, x: -_f(xp, dfn, dfd, x)),
 )
 fdtri = Op(
     "special.fdtri(dfn, dfd, p)",
     _freedom(),
     _freedom(),
-    Scale(lambda xp, dfn, dfd, y: 1 / _f(xp, dfn, dfd, y)),
+    singular(lambda xp, dfn, dfd, y: 1 / _f(xp, dfn, dfd, y)),
 )
 stdtr = Binary("special.stdtr(df, x)", _freedom(), Scale(_student))
-stdtrit = Binary("special.stdtrit(df, p)", _freedom(), Scale(lambda xp, df, y: 1 / _student(xp, df, y)))
+stdtrit = Binary("special.stdtrit(df, p)", _freedom(), singular(lambda xp, df, y: 1 / _student(xp, df, y)))
 
 # -- counts: binomial, negative binomial, Poisson ----------------------------------------------
 
-bdtr = Op("special.bdtr(k, n, p)", _count(), _count(), Scale(lambda xp, k, n, p: -_binomial(xp, k, n, p)))
-bdtrc = Op("special.bdtrc(k, n, p)", _count(), _count(), Scale(_binomial))
+# SciPy's own warn of counts that are floating, whole though they are.
+bdtr = Op(
+    "special.bdtr(k, n, p)",
+    _count(),
+    _count(),
+    Scale(lambda xp, k, n, p: -_binomial_slope(xp, k, n, p)),
+    compute=lambda xp, k, n, p: xp.special.betaincc(*_binomial(xp, k, n, p), p),
+)
+bdtrc = Op(
+    "special.bdtrc(k, n, p)",
+    _count(),
+    _count(),
+    Scale(_binomial_slope),
+    compute=lambda xp, k, n, p: xp.special.betainc(*_binomial(xp, k, n, p), p),
+)
 bdtri = Op(
-    "special.bdtri(k, n, p)", _count(), _count(), Scale(lambda xp, k, n, y: -1 / _binomial(xp, k, n, y))
+    "special.bdtri(k, n, p)",
+    _count(),
+    _count(),
+    singular(lambda xp, k, n, y: -1 / _binomial_slope(xp, k, n, y)),
+    compute=lambda xp, k, n, p: xp.special.betainccinv(*_binomial(xp, k, n, p), p),
 )
 nbdtr = Op("special.nbdtr(k, n, p)", _count(), _count(), Scale(_negative_binomial))
 nbdtrc = Op(
@@ -102,23 +127,23 @@ nbdtri = Op(
     "special.nbdtri(k, n, p)",
     _count(),
     _count(),
-    Scale(lambda xp, k, n, y: 1 / _negative_binomial(xp, k, n, y)),
+    singular(lambda xp, k, n, y: 1 / _negative_binomial(xp, k, n, y)),
 )
 pdtr = Binary("special.pdtr(k, m)", _count(), Scale(lambda xp, k, m: -_poisson(xp, k, m)))
 pdtrc = Binary("special.pdtrc(k, m)", _count(), Scale(_poisson))
-pdtri = Binary("special.pdtri(k, p)", _count(), Scale(lambda xp, k, y: -1 / _poisson(xp, k, y)))
+pdtri = Binary("special.pdtri(k, p)", _count(), singular(lambda xp, k, y: -1 / _poisson(xp, k, y)))
 
 # -- gamma -------------------------------------------------------------------------------------
 
 gdtr = Op(
     "special.gdtr(a, b, x)",
-    Scale(_gamma_rate),
+    singular(_gamma_rate),
     _shape(),
-    Scale(lambda xp, a, b, x: _gamma_rate(xp, x, b, a)),
+    singular(lambda xp, a, b, x: _gamma_rate(xp, x, b, a)),
 )
 gdtrc = Op(
     "special.gdtrc(a, b, x)",
-    Scale(lambda xp, a, b, x: -_gamma_rate(xp, a, b, x)),
+    singular(lambda xp, a, b, x: -_gamma_rate(xp, a, b, x)),
     _shape(),
-    Scale(lambda xp, a, b, x: -_gamma_rate(xp, x, b, a)),
+    singular(lambda xp, a, b, x: -_gamma_rate(xp, x, b, a)),
 )
