@@ -6,7 +6,9 @@ A backend's own dtype objects (``numpy.dtype('float32')``) are translated at its
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from .errors import DTypeError
 
@@ -46,6 +48,11 @@ class DType:
         self.is_floating_point = kind == "real floating"
         self.is_complex = kind == "complex floating"
         self.is_differentiable = self.is_floating_point or self.is_complex
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's dtype of that name: ``np.dtype(d)`` asks for it."""
+        return np.dtype(self.name)
 
     def __repr__(self) -> str:
         return f"dualad.{self.name}"

@@ -57,6 +57,8 @@ for _domain, _names in (
         _add(REGISTRY[_name], _domain, name=_name, op=_name)
         _add(REGISTRY[_name], _domain[0, 0], name=f"{_name}-0d", op=_name)
 
+for _name in ["sigmoid", "relu"]:
+    _add(REGISTRY[_name], ANY, name=_name, complex=False, op=_name)
 for _name in ["sign_of_real", "floor", "ceil", "round", "trunc"]:
     _add(REGISTRY[_name], ANY * 1.3, name=_name, complex=False, op=_name)
 

@@ -188,3 +188,35 @@ def test_pytorch_signatures():
     assert dualad.roll(x, 1, 1)[0].tolist() == [2.0, 1.0, 4.0]
     assert dualad.tensordot(x, x.T, 1).shape == dualad.tensordot(x, x.T, dims=1).shape == (2, 2)
     assert dualad.linspace(0, 1, steps=3).tolist() == [0.0, 0.5, 1.0]
+
+
+def test_functions_of_pytorch(device):
+    needs(dualad.int64, device)
+    x = dualad.tensor([[1.0, 4.0, 2.0], [3.0, 0.0, 5.0]], device=device, requires_grad=True)
+    at = dualad.tensor([[2, 0]], device=device)
+    assert dualad.gather(x, 1, at).tolist() == x.gather(1, at).tolist() == [[2.0, 1.0]]
+    assert [p.shape for p in x.split(2, dim=1)] == [(2, 2), (2, 1)]
+    assert [p.shape for p in dualad.split(x, [1, 2], 1)] == [(2, 1), (2, 2)]
+    assert [p.shape for p in x.chunk(2, dim=1)] == [(2, 2), (2, 1)]
+    assert x.topk(2).indices.tolist() == [[1, 2], [2, 0]]
+    assert x.topk(1, 0, largest=False).values.tolist() == [[1.0, 0.0, 2.0]]
+    assert x.diag(1).tolist() == [4.0, 5.0]
+    assert dualad.diag(x[0], -1)[1:, :3].tolist() == [[1.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 2.0]]
+    assert x.masked_fill(x > 3, 0.0).tolist() == [[1.0, 0.0, 2.0], [3.0, 0.0, 0.0]]
+    assert x.masked_select(x > 3).tolist() == [4.0, 5.0]
+    assert x.index_select(0, dualad.tensor([1], device=device)).tolist() == [[3.0, 0.0, 5.0]]
+    assert dualad.allclose(x.softmax(dim=1).sum(dim=1), dualad.ones(2, device=device))
+    assert dualad.allclose(x.log_softmax(dim=1).exp(), x.softmax(dim=1))
+    assert dualad.isclose(x, x + 1).any().item() is False
+    (x.gather(1, at) ** 2).sum().backward()
+    assert x.grad.tolist() == [[2.0, 0.0, 4.0], [0.0, 0.0, 0.0]]
+    with pytest.raises(dualad.ShapeError, match="split: lengths"):
+        x.split([1, 1], dim=1)
+    with pytest.raises(dualad.ShapeError, match="topk: there are 3 elements"):
+        x.topk(4)
+
+
+def test_dtypes_are_numpys_too():
+    assert np.dtype(dualad.float32) == np.float32
+    assert np.zeros(2, dtype=dualad.int16).dtype == np.int16
+    assert dualad.ones(3).nbytes == 12

@@ -112,7 +112,7 @@ class NumpyBackend(Backend):
         return np.clip(x, min, max)
 
     def masked_product(self, g: Any, p: Any) -> Any:
-        if isinstance(g, np.generic):
+        if not isinstance(g, np.ndarray):  # a scalar
             return g * p if g != 0 else g * 0
         # Most often there is nothing to mask: no zero in g, or nothing infinite in p. The first is
         # seen sooner in small arrays, the second in large ones.

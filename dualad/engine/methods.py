@@ -115,7 +115,9 @@ class Methods(Conversions):
     asinh, acosh, atanh = _unary("asinh"), _unary("acosh"), _unary("atanh")
     floor, ceil, trunc = _unary("floor"), _unary("ceil"), _unary("trunc")
     neg, negative, reciprocal = _unary("negative"), _unary("negative"), _unary("reciprocal")
-    sign, signbit, conj = _unary("sign"), _unary("signbit"), _unary("conj")
+    sign, signbit = _unary("sign"), _unary("signbit")
+    conj, conjugate = _unary("conj"), _unary("conj")
+    sigmoid, relu, rsqrt = _unary("sigmoid"), _unary("relu"), _unary("rsqrt")
     isnan, isinf, isfinite = _unary("isnan"), _unary("isinf"), _unary("isfinite")
     logical_not = _unary("logical_not")
 
@@ -192,6 +194,13 @@ class Methods(Conversions):
         ops.write(self, ..., value)
         return self
 
+    def masked_fill_(self: Any, mask: Any, value: Any) -> Tensor:
+        """Set the elements where the mask is true to one number."""
+        ops.write(self, mask, value)
+        return self
+
+    fill = fill_
+
     def zero_(self) -> Tensor:
         """Set all elements to 0."""
         return self.fill_(0)
@@ -201,7 +210,9 @@ class Methods(Conversions):
     sum, prod, mean, var, std = _same("sum"), _same("prod"), _same("mean"), _same("var"), _same("std")
     max, min, argmax, argmin = _same("max"), _same("min"), _same("argmax"), _same("argmin")
     all, any, norm = _same("all"), _same("any"), _same("norm")
-    sort, argsort = _same("sort"), _same("argsort")
+    sort, argsort, topk, nonzero = _same("sort"), _same("argsort"), _same("topk"), _same("nonzero")
+    cumsum, cumprod, diff, logsumexp = _same("cumsum"), _same("cumprod"), _same("diff"), _same("logsumexp")
+    softmax, log_softmax = _same("softmax"), _same("log_softmax")
 
     # -- shape ---------------------------------------------------------------------------------
 
@@ -228,6 +239,16 @@ class Methods(Conversions):
         return self.reshape(-1)
 
     squeeze, unsqueeze, unbind = _same("squeeze"), _same("expand_dims"), _same("unstack")
+    roll, tril, triu, moveaxis, movedim = (
+        _same("roll"),
+        _same("tril"),
+        _same("triu"),
+        _same("moveaxis"),
+        _same("moveaxis"),
+    )
+    split, chunk, gather, diag = _same("split"), _same("chunk"), _same("gather"), _same("diag")
+    index_select, masked_select = _same("index_select"), _same("masked_select")
+    masked_fill = _same("masked_fill")
 
     def permute(self, *axes: Any) -> Tensor:
         """Return the axes in another order."""
@@ -252,6 +273,19 @@ class Methods(Conversions):
     def mT(self) -> Tensor:
         """The matrices in the last two axes, transposed."""
         return ops.matrix_transpose(self)
+
+    @property
+    def mH(self) -> Tensor:
+        """The matrices in the last two axes, transposed and conjugated."""
+        return ops.conj(self.mT)
+
+    def expand_as(self, other: Any) -> Tensor:
+        """Broadcast to the shape of `other`."""
+        return self.expand(other.shape)
+
+    def tile(self, *repeats: Any) -> Tensor:
+        """Put copies side by side, so many along each axis."""
+        return ops.tile(self, ops.as_shape(repeats))
 
     def expand(self, *shape: Any) -> Tensor:
         """Broadcast to a shape; -1 keeps an axis as it is."""

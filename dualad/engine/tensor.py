@@ -110,6 +110,16 @@ class Tensor(Operators, Methods):
         return _Size(n, self._value.shape)
 
     @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return int(self.size) * self.itemsize
+
+    @property
     def device(self) -> Device:
         """The device the elements are on."""
         raw = raw_value(self)

@@ -195,7 +195,7 @@ def _as_tensors(node: Node, saved: Any) -> list[Any]:
         for place, value in zip(rule.reads, reads, strict=True):
             if place >= 0:
                 origin = node.parents[place]
-                values.append(value if origin is None else Tensor(value, origin))
+                values.append(lift(value) if origin is None else Tensor(value, origin))
             elif type(value) is tuple:
                 values.append(_outputs(node, value))
             else:

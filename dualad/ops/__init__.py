@@ -21,6 +21,7 @@ from . import (
     manipulation,
     moving,
     numpy_functions,
+    pytorch,
     reductions,
     searching,
     sets,
@@ -29,7 +30,7 @@ from .common import as_shape
 from .descriptions import DESCRIPTIONS, describe
 
 for _room in (
-    elementwise, creation, indexing, manipulation, joining, searching, reductions, cumulative, sets,
+    elementwise, creation, indexing, manipulation, joining, searching, reductions, cumulative, sets, pytorch,
 ):  # fmt: skip
     for _name, _function in vars(_room).items():
         _own = isinstance(_function, Op) or getattr(_function, "__module__", "") == _room.__name__

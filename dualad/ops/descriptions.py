@@ -183,6 +183,16 @@ DESCRIPTIONS: dict[str, tuple[str, str, str]] = {
         "tensor([0.5, 1.5, 1.7])",
         "tensor([0., 2., 2.])",
     ),
+    "relu": (
+        "the element where it is more than 0, else 0; its derivative at 0 is 0.",
+        "tensor([-1.0, 2.0])",
+        "tensor([0., 2.])",
+    ),
+    "sigmoid": (
+        "``1 / (1 + exp(-x))`` of each element, without overflow.",
+        "tensor([0.0, 100.0])",
+        "tensor([0.5000, 1.0000])",
+    ),
     "signbit": (
         "whether the sign of each element is minus, of -0.0 too.",
         "tensor([-0.0, 1.0])",

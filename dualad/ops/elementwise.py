@@ -135,6 +135,13 @@ hypot = Binary(
     Scale(lambda xp, x2, y: times_inverse(xp, x2, y)),
 )
 
+# Of functions of the standard that neither overflow nor cancel.
+sigmoid = Unary(
+    "sigmoid(x)",
+    Scale(lambda xp, y: y * (1 - y)),
+    compute=lambda xp, x: xp.exp(-xp.logaddexp(-x, xp.zeros_like(x))),
+)
+
 # -- sign, size and order ----------------------------------------------------------------------
 
 # A complex factor moves a real result: `fit` takes the real part of its tangent.
@@ -153,6 +160,11 @@ minimum = Binary(
 )
 copysign = Binary("copysign(x1, x2)", Scale(lambda xp, x1, y: xp.sign(x1) * xp.sign(y)), Scale(0))
 nextafter = Binary("nextafter(x1, x2)", Scale(1), Scale(0))
+relu = Unary(
+    "relu(x)",
+    Scale(lambda xp, y: astype(xp, y > 0, DTYPES[y.dtype])),
+    compute=lambda xp, x: xp.clip(x, 0, None),
+)
 floor = Unary("floor(x)", Scale(0))
 ceil = Unary("ceil(x)", Scale(0))
 round = Unary("round(x)", Scale(0))
