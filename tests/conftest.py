@@ -1,8 +1,13 @@
 """Every test that takes `device` runs on all devices of the backends at hand, or of those named."""
 
+import os
+
 import pytest
 
 import dualad
+
+# Before SciPy is imported: it then asks arrays for their namespace (tests/consumers).
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 
 def pytest_addoption(parser):

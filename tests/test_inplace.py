@@ -195,3 +195,16 @@ def test_a_transformed_function_may_write_to_its_argument():
     given = np.ones(3)
     assert dualad.grad(f)(given).tolist() == [0.0, 4.0, 4.0]
     assert given.tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "look", [lambda x: x.detach(), lambda x: x.data, lambda x: x.detach().clone(), dualad.tensor]
+)
+def test_what_was_written_through_a_view_is_seen_without_history(look, w):
+    x = w * 1
+    view = x[1]
+    view += 10.0
+    assert look(x).tolist() == [1.0, 12.0, 3.0]
+    x = dualad.zeros(3, device=w.device)
+    x[1:].fill_(2.0)
+    assert look(x).tolist() == [0.0, 2.0, 2.0]

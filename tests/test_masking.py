@@ -35,6 +35,7 @@ MASKED = {
                                     x * dualad.asarray(DATA, device=x.device), 0.0), [3.0, -2.0]),
     "read": (lambda x: dualad.sqrt(x)[2:], [0.5, 8**-0.5]),
     "read by mask": (lambda x: dualad.log(x)[x > 0], [1.0, 0.5]),
+    "infinite, overwritten": (lambda x: _cleared((1 / where(x > 0, 1.0, 0.0) - x) ** 2), [0.0, 2.0]),
     "overwritten": (lambda x: _cleared(dualad.log(x)), [1.0, 0.5]),
 }  # fmt: skip
 

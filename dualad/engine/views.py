@@ -151,6 +151,7 @@ def link(view: Tensor, x: Tensor, step: Step) -> Tensor:
 def detach(x: Tensor) -> Tensor:
     """Return a Tensor that shares the elements of x and nothing of its history."""
     place = _place(x)
+    place.refresh(x)  # a view of it may have been written to since it was last looked at
     y = Tensor(raw_value(x._value))
     y._alias = Alias(Family(place.family.storage, None), place.steps)
     return y

@@ -116,6 +116,8 @@ class Walk:
                     pulled = g if parent.shape == node.shape and parent.dtype is dtype else fit(g, parent)
                 elif rule.in_place is not None and not lifted:
                     self._pull_in_place(rule, xp, g, node, parent)
+                    if safe or rule.masks:
+                        masked.add(parent.number)
                     continue
                 else:
                     factor_rule = rule.factor_rule

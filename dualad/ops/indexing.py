@@ -66,7 +66,7 @@ scatter = Unary(
 _setitem = Op(
     "setitem(value, x)",
     Joint(lambda xp, g, like, *, key: xp.copy(xp.getitem(g, key=key))),
-    Joint(_zero_at, in_place="result", writes=lambda xp, g, *, key: xp.write(g, 0, key)),
+    Joint(_zero_at, in_place="result", writes=lambda xp, g, *, key: xp.write(g, 0, key), masks=True),
     shape=lambda value, x, *, key: x.shape,
     dtype=lambda value, x, *, key: same_dtype(x),
     compute=lambda xp, value, x, *, key: xp.setitem(x, value, key=key),

@@ -55,7 +55,7 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
         return _call(f"np.{name}.reduce", _REDUCTIONS[name], inputs[0], axis=axis, **kwargs)
     function: Any = _UFUNCS.get(name)
     if function is None:
-        function = getattr(elementwise, _OTHER_NAMES.get(name, name), None)
+        function = getattr(elementwise, _OTHER_NAMES.get(name, name), None) or _special(name)
     if method != "__call__" or function is None:
         raise NumPyFunctionError(
             f"np.{name}{'' if method == '__call__' else '.' + method}: not available on Tensors"
@@ -67,6 +67,13 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
             "make it a Tensor first, with dualad.asarray"
         )
     return _call(f"np.{name}", function, *inputs, **kwargs)
+
+
+def _special(name: str) -> Any:
+    """Return the special function of that name: SciPy's are ufuncs, and ask as NumPy's do."""
+    from . import special
+
+    return getattr(special, name, None)
 
 
 # What NumPy's arguments are when the caller has not given them; casting and order are strings.
