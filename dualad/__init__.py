@@ -79,6 +79,7 @@ from .ops.creation import (
 )
 from .ops.cumulative import cumprod, cumsum, cumulative_prod, cumulative_sum, diff
 from .ops.datatypes import broadcast_shapes, can_cast, finfo, iinfo, isdtype, result_type
+from .ops.einsum import einsum
 from .ops.elementwise import (
     abs,
     acos,
@@ -242,8 +243,8 @@ __all__ = [
     "can_cast", "cat", "cdouble", "ceil", "cfloat", "chunk", "clamp", "clip", "clone", "complex128",
     "complex64", "concat", "concatenate", "conj", "copysign", "cos", "cosh", "count_nonzero", "cuda",
     "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "device", "diag", "diff", "div", "divide",
-    "dot", "double", "dtype", "e", "empty", "empty_like", "enable_grad", "eq", "equal", "errors", "exp",
-    "expand_dims", "expm1", "eye", "fft", "finfo", "flatten", "flip", "float", "float16", "float32",
+    "dot", "double", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad", "eq", "equal", "errors",
+    "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flatten", "flip", "float", "float16", "float32",
     "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge",
     "get_default_dtype", "get_printoptions", "grad", "greater", "greater_equal", "gt", "half", "hypot",
     "iinfo", "imag", "index_select", "inf", "int", "int16", "int32", "int64", "int8", "is_grad_enabled",

@@ -1,109 +1,40 @@
-"""NumPy's own functions on Tensors: ``np.sin(t)``, ``np.sum(t, axis=0)`` reach the same ops.
-
-NumPy asks an argument's ``__array_ufunc__`` (for its ufuncs) and ``__array_function__`` (for the
-others) before it does anything itself. The tables say which function each becomes; NumPy's
-arguments that the standard lacks (``out=``, ``where=``) are refused by name.
-"""
+"""NumPy's functions that are not ufuncs, each by what it becomes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from ..engine.operands import PYTHON_SCALARS
-from ..engine.tensor import Tensor
-from ..errors import NumPyFunctionError
-from . import creation, elementwise, indexing, joining, linalg, manipulation, reductions, searching
-from .common import as_shape
-from .creation import asarray
-
-# -- ufuncs ------------------------------------------------------------------------------------
-
-# NumPy's names that are not the standard's.
-_OTHER_NAMES = {
-    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
-    "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "conjugate": "conj", "rint": "round",
-    "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "power": "pow",
-    "right_shift": "bitwise_right_shift", "fabs": "abs", "float_power": "pow", "true_divide": "divide",
-    "mod": "remainder",
-}  # fmt: skip
-
-_UFUNCS: dict[str, Callable[..., Any]] = {
-    "matmul": linalg.matmul,
-    "vecdot": linalg.vecdot,
-    "deg2rad": lambda x: asarray(x) * (np.pi / 180),
-    "rad2deg": lambda x: asarray(x) * (180 / np.pi),
-    "exp2": lambda x: elementwise.pow(2.0, x),
-}
-
-_REDUCTIONS: dict[str, Callable[..., Any]] = {
-    "add": reductions.sum,
-    "multiply": reductions.prod,
-    "maximum": reductions.max,
-    "minimum": reductions.min,
-    "logical_and": reductions.all,
-    "logical_or": reductions.any,
-}
-
-
-def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    name = ufunc.__name__
-    if method == "reduce" and name in _REDUCTIONS:
-        axis = kwargs.pop("axis", 0)
-        return _call(f"np.{name}.reduce", _REDUCTIONS[name], inputs[0], axis=axis, **kwargs)
-    function: Any = _UFUNCS.get(name)
-    if function is None:
-        function = getattr(elementwise, _OTHER_NAMES.get(name, name), None) or _special(name)
-    if method != "__call__" or function is None:
-        raise NumPyFunctionError(
-            f"np.{name}{'' if method == '__call__' else '.' + method}: not available on Tensors"
-        )
-    out = kwargs.pop("out", None)
-    if out is not None:  # an array's `a += tensor` asks for this too
-        raise NumPyFunctionError(
-            f"np.{name}: a NumPy array cannot take the result of an op on a Tensor in place; "
-            "make it a Tensor first, with dualad.asarray"
-        )
-    return _call(f"np.{name}", function, *inputs, **kwargs)
-
-
-def _special(name: str) -> Any:
-    """Return the special function of that name: SciPy's are ufuncs, and ask as NumPy's do."""
-    from . import special
-
-    return getattr(special, name, None)
-
-
-# What NumPy's arguments are when the caller has not given them; casting and order are strings.
-_DEFAULTS = (None, True, np._NoValue)
-
-
-def _call(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a function with those of NumPy's arguments that are not at their defaults."""
-    for unsupported in ("out", "where", "casting", "order", "subok", "initial"):
-        value = kwargs.pop(unsupported, None)
-        if not any(value is default for default in _DEFAULTS) and not isinstance(value, str):
-            raise NumPyFunctionError(f"{name}: the argument {unsupported}= is not available on Tensors")
-    kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not np._NoValue}
-    return function(
-        *(a if type(a) is Tensor or type(a) in PYTHON_SCALARS else _operand(a) for a in args), **kwargs
-    )
-
-
-def _operand(a: Any) -> Any:
-    return asarray(a) if isinstance(a, (list, np.ndarray, np.generic)) else a
-
-
-# -- other functions ---------------------------------------------------------------------------
+from ...engine.tensor import Tensor
+from .. import (
+    creation,
+    cumulative,
+    elementwise,
+    fourier,
+    indexing,
+    joining,
+    linalg,
+    manipulation,
+    reductions,
+    searching,
+    sets,
+)  # fmt: skip
+from ..common import as_shape
+from ..creation import asarray
+from ..einsum import einsum
+from . import made
+from .calls import call as pass_on
+from .calls import operand
 
 
 def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(
         a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any
     ) -> Any:
-        return _call(
+        return pass_on(
             function.__name__, function, a, axis=axis, dtype=dtype, out=out, keepdims=bool(keepdims), **kw
         )
 
@@ -112,7 +43,7 @@ def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _extremum(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kw: Any) -> Any:
-        return _call(function.__name__, function, a, axis=axis, out=out, keepdims=bool(keepdims), **kw)
+        return pass_on(function.__name__, function, a, axis=axis, out=out, keepdims=bool(keepdims), **kw)
 
     return call
 
@@ -129,19 +60,11 @@ def _spread(function: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         correction = kw.pop("correction", ddof)
         kw = {"out": out, **kw}
-        return _call(
+        return pass_on(
             function.__name__, function, a, axis=axis, correction=correction, keepdims=keepdims is True, **kw
         )
 
     return call
-
-
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    x = asarray(x)
-    of_matrices = x.ndim > 1 if axis is None else isinstance(axis, tuple) and len(axis) == 2
-    if ord not in (None, "fro") and of_matrices:
-        raise NumPyFunctionError(f"np.linalg.norm: the matrix norm {ord!r} is not available on Tensors")
-    return linalg.norm(x, ord, axis, keepdims)
 
 
 def _outer(a: Any, b: Any) -> Tensor:
@@ -196,10 +119,34 @@ def _sorting(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def _choose(condition: Any, x: Any = None, y: Any = None) -> Any:
-    return searching.where(asarray(condition), *(() if x is None else map(_operand, (x, y))))
+    return searching.where(asarray(condition), *(() if x is None else map(operand, (x, y))))
 
 
-_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+def _transform(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(a: Any, n_or_s: Any = None, axis_or_axes: Any = None, norm: Any = None, **kw: Any) -> Tensor:
+        names = list(signature(function).parameters)[1:]
+        given = dict(zip(names, (n_or_s, axis_or_axes, norm), strict=False)) | kw
+        return function(_floating(a), **{k: v for k, v in given.items() if v is not None})
+
+    return call
+
+
+def _triangle(a: Any, uplo: str) -> Tensor:
+    """Return a Hermitian matrix of which the lower triangle holds what the one named did."""
+    return asarray(a) if uplo.upper() == "L" else elementwise.conj(asarray(a)).mT
+
+
+def _named(theirs: Any, ours: Any, names: str, adapted: Any = lambda f: f) -> dict[Any, Callable[..., Any]]:
+    """Return NumPy's functions of these names with ours of the same."""
+    return {getattr(theirs, n): adapted(getattr(ours, n)) for n in names.split()}
+
+
+def _floating(a: Any) -> Tensor:
+    a = asarray(a)
+    return a if a.dtype.is_differentiable else a.to("float64")
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: _reduction(reductions.sum), np.prod: _reduction(reductions.prod),
     np.mean: _extremum(lambda a, **kw: reductions.mean(a, **kw)),
     np.max: _extremum(reductions.max), np.amax: _extremum(reductions.max),
@@ -235,7 +182,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.dot: linalg.dot, np.vdot: lambda a, b: linalg.vecdot(asarray(a).ravel(), asarray(b).ravel()),
     np.inner: lambda a, b: linalg.tensordot(a, b, axes=((-1,), (-1,))), np.outer: _outer,
     np.tensordot: lambda a, b, axes=2: linalg.tensordot(a, b, axes=axes),
-    np.trace: _trace, np.linalg.norm: _norm,
+    np.trace: _trace,
     np.real: elementwise.real, np.imag: elementwise.imag,
     np.round: lambda a, decimals=0, out=None: asarray(a).round(decimals),
     np.zeros_like: _like(creation.zeros, creation.zeros_like),
@@ -244,17 +191,34 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.full_like: _like(creation.full, creation.full_like),
     np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim, np.size: lambda a, axis=None: int(a.size)
     if axis is None else a.shape[axis],
+    np.einsum: lambda subscripts, *operands, optimize=False: einsum(subscripts, *operands),
+    np.cumsum: lambda a, axis=None, dtype=None: cumulative.cumsum(a, axis, dtype),
+    np.cumprod: lambda a, axis=None, dtype=None: cumulative.cumprod(a, axis, dtype),
+    np.diff: lambda a, n=1, axis=-1, **ends: cumulative.diff(asarray(a), n=n, axis=axis, **ends),
+    np.fliplr: lambda m: manipulation.flip(m, axis=1), np.flipud: lambda m: manipulation.flip(m, axis=0),
+    np.count_nonzero: lambda a, axis=None, *, keepdims=False: searching.count_nonzero(
+        a, axis=axis, keepdims=keepdims
+    ),
+    np.searchsorted: lambda a, v, side="left", sorter=None: searching.searchsorted(
+        a, v, side=side, sorter=sorter
+    ),
+    np.unique: lambda ar: sets.unique_values(ar),
+    np.isin: lambda element, test_elements, *, invert=False: sets.isin(element, test_elements, invert=invert),
+    np.around: lambda a, decimals=0: asarray(a).round(decimals),
+    np.linalg.norm: made.matrix_norm, np.linalg.svd: made.svd, np.linalg.qr: made.qr,
+    np.linalg.multi_dot: made.multi_dot,
+    np.linalg.eigh: lambda a, UPLO="L": linalg.eigh(_triangle(a, UPLO)),
+    np.linalg.eigvalsh: lambda a, UPLO="L": linalg.eigvalsh(_triangle(a, UPLO)),
+    **_named(np, made, "append argwhere array_split average column_stack convolve correlate cross diag"),
+    **_named(np, made, "diagonal dstack flatnonzero gradient hsplit interp kron median nan_to_num nanmax"),
+    **_named(np, made, "nanmean nanmin nansum pad percentile polyval ptp quantile rot90 select sinc split"),
+    **_named(np, made, "trapezoid vsplit"),
+    **_named(np, cumulative, "cumulative_prod cumulative_sum"),
+    **_named(np, sets, "unique_all unique_counts unique_inverse unique_values"),
+    **_named(np, manipulation, "astype matrix_transpose"), **_named(np, joining, "unstack"),
+    **_named(np.linalg, linalg, "cholesky cross det diagonal eig eigvals inv matmul matrix_norm"),
+    **_named(np.linalg, linalg, "matrix_power matrix_rank matrix_transpose outer pinv slogdet solve svdvals"),
+    **_named(np.linalg, linalg, "tensordot trace vecdot vector_norm"),
+    **_named(np.fft, fourier, "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn fftshift ifftshift",
+             _transform),
 }  # fmt: skip
-
-
-def _array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    function = _FUNCTIONS.get(func)
-    if function is not None:
-        return function(*args, **kwargs)
-    if func in (np.array_equal, np.allclose, np.isclose):  # about values, not derivatives
-        plain = (a.detach().numpy() if type(a) is Tensor else a for a in args)
-        return func(*plain, **kwargs)
-    name = f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
-    raise NumPyFunctionError(
-        f"{name}: not available on Tensors; use x.detach().numpy() if its derivative is not wanted"
-    )
