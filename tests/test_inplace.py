@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 import dualad
 
@@ -208,3 +211,49 @@ def test_what_was_written_through_a_view_is_seen_without_history(look, w):
     x = dualad.zeros(3, device=w.device)
     x[1:].fill_(2.0)
     assert look(x).tolist() == [0.0, 2.0, 2.0]
+
+
+# -- any key ---------------------------------------------------------------------------------------
+
+
+@st.composite
+def _keys(draw):
+    """Draw a shape, and a key that NumPy takes for it."""
+    shape = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)))
+    kind = draw(st.sampled_from(["basic", "basic", "integers", "mask", "mixed"]))
+    if kind == "basic":
+        key = draw(npst.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True))
+    elif kind == "integers":
+        key = draw(npst.integer_array_indices(shape, result_shape=npst.array_shapes(max_dims=2, max_side=3)))
+    elif kind == "mask":
+        key = draw(npst.arrays(bool, shape))
+    else:
+        key = (draw(st.lists(st.integers(-shape[0], shape[0] - 1), min_size=1, max_size=3)), Ellipsis)
+    return shape, key
+
+
+@given(_keys())
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_reading_and_writing_by_any_key_is_numpys(drawn):
+    """Values are NumPy's; the gradient of a read scatters, that of a write is cleared where it wrote."""
+    shape, key = drawn
+    a = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+    x = dualad.tensor(a, requires_grad=True)
+    y = x[key]
+    assert np.array_equal(y.detach().numpy(), a[key])
+    weights = np.arange(1.0, y.numel() + 1).reshape(y.shape)
+    (y * dualad.asarray(weights)).sum().backward()
+    want = np.zeros_like(a)
+    np.add.at(want, key, weights)
+    assert np.array_equal(x.grad.numpy(), want)
+
+    z = x * 1.0
+    z[key] = 7.0
+    written = a.copy()
+    written[key] = 7.0
+    assert np.array_equal(z.detach().numpy(), written)
+    x.grad = None
+    z.sum().backward()
+    cleared = np.ones_like(a)
+    cleared[key] = 0.0
+    assert np.array_equal(x.grad.numpy(), cleared)

@@ -11,6 +11,7 @@ from all_examples import EXAMPLES
 from conftest import needs
 
 import dualad
+from dualad.engine import shapes
 from dualad.op import REGISTRY
 
 REAL, COMPLEX = [dualad.float32, dualad.float64], [dualad.complex64, dualad.complex128]
@@ -150,6 +151,54 @@ def test_backward_agrees_with_the_transform(example, dtype, device):
         _check_close(again, second, 1e-11, 1e-11)
     else:
         _check_close(second, [x * 0 for x in xs], 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("example", "dtype"),
+    [c for c in DOUBLE if c[1] is dualad.float64],
+    ids=lambda v: getattr(v, "name", None),
+)
+def test_arrays_that_are_not_contiguous(example, dtype, device):
+    """Every second element of an array twice as long: values and derivatives are the same."""
+    f, xs = _listed(example), _arguments(example, dtype, device)
+    strided = [dualad.stack([x, x * 0], axis=-1)[..., 0] for x in xs]
+    _check_close(f(strided), f(xs), 1e-12, 1e-13)
+    gs = [_draw([y.shape], y.dtype, device, 2)[0] for y in f(xs)]
+    (want,), (got,) = (dualad.vjp(f, arguments)[1](gs) for arguments in (xs, strided))
+    _check_close(got, want, 1e-12, 1e-12)
+    ts = _draw([x.shape for x in xs], dtype, device, 1)
+    _check_close(dualad.jvp(f, (strided,), (ts,))[1], dualad.jvp(f, (xs,), (ts,))[1], 1e-12, 1e-12)
+
+
+ELEMENTWISE = [n for n, op in REGISTRY.items() if op.differentiable and op.shape is shapes.elementwise
+               and len(op.arguments) < 3 and "." not in n and not op.variadic and "x" in "".join(op.arguments)
+               and n not in ("adjugate", "astype", "conj", "imag", "real", "sign_of_complex")]  # fmt: skip
+EMPTY = {
+    **{n: (lambda *xs, n=n: REGISTRY[n](*xs), [(0, 3)] * len(REGISTRY[n].arguments)) for n in ELEMENTWISE},
+    "sum": (lambda x: dualad.sum(x, axis=0), [(0, 3)]), "sum of all": (dualad.sum, [(2, 0)]),
+    "prod": (lambda x: dualad.prod(x, axis=0), [(0, 3)]), "norm": (lambda x: x.norm(dim=0), [(0, 3)]),
+    "cumulative_sum": (lambda x: dualad.cumulative_sum(x, axis=0), [(0, 3)]),
+    "cumulative_prod": (lambda x: dualad.cumulative_prod(x, axis=0), [(0, 3)]),
+    "matmul": (dualad.matmul, [(2, 0), (0, 3)]), "matmul of none": (dualad.matmul, [(0, 2), (2, 3)]),
+    "getitem": (lambda x: x[1:1], [(3, 2)]), "concat": (lambda x, y: dualad.concat([x, y]), [(0, 2), (3, 2)]),
+    "reshape": (lambda x: x.reshape(3, 0), [(0, 2)]), "sort": (dualad.sort, [(0,)]),
+    "where": (lambda x, y: dualad.where(x > y, x, y), [(0, 2), (2,)]), "inv": (dualad.linalg.inv, [(0, 2, 2)]),
+    "det": (dualad.linalg.det, [(0, 2, 2)]), "eigvalsh": (dualad.linalg.eigvalsh, [(0, 2, 2)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_arrays_without_elements(name, device):
+    call, shapes_ = EMPTY[name]
+    if name == "sort":
+        needs(dualad.int64, device)
+    xs = [dualad.ones(s, device=device) for s in shapes_]
+    y, pullback = dualad.vjp(call, *xs)
+    assert [g.shape for g in pullback(dualad.ones_like(y))] == [tuple(s) for s in shapes_]
+    assert dualad.jvp(call, tuple(xs), tuple(xs))[1].shape == y.shape
+    leaves = [x.clone().requires_grad_() for x in xs]
+    call(*leaves).sum().backward()
+    assert [x.grad.shape for x in leaves] == [tuple(s) for s in shapes_]
 
 
 # -- conventions -------------------------------------------------------------------------------

@@ -214,13 +214,9 @@ def prod(
         y = _prod(x, axis=axes, keepdims=keepdims)
         return y if dtype is None else manip.astype(y, x.dtype, copy=False)
     rest = tuple(i for i in range(x.ndim) if i not in axes)
-    y = (
-        manip.reshape(manip.permute_dims(x, (*rest, *axes)), (*(x.shape[i] for i in rest), -1))
-        if x.size
-        else None
-    )
-    if y is None:
-        return _prod(x.detach(), axis=axes, keepdims=keepdims)  # an empty product does not move
+    if not x.size:  # an empty product is 1, and so is what it is of the graph
+        return _sum(x, axis=axes, keepdims=keepdims) * 0 + 1
+    y = manip.reshape(manip.permute_dims(x, (*rest, *axes)), (*(x.shape[i] for i in rest), -1))
     while (n := y.shape[-1]) > 1:
         half = n // 2
         pairs = y[..., :half] * y[..., half : 2 * half]

@@ -72,7 +72,9 @@ class CupyBackend(Backend):
     def function(self, name: str) -> Callable[..., Any]:
         """Return the function that computes the op `name`, made to run on its arrays' own GPU."""
         found = super().function(name)
-        return found if self.count == 1 or name == "special" else _on_own_device(found, self.cupy)
+        if self.count == 1 or name == "special":
+            return found
+        return _on_own_device(found, self.cupy) if callable(found) else _OwnDevice(found, self.cupy)
 
     def special_function(self, name: str) -> Callable[..., Any]:
         """Return CuPy's own function where it has one, else SciPy's, which runs on the CPU."""
@@ -161,6 +163,18 @@ class CupyBackend(Backend):
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".")
+
+
+class _OwnDevice:
+    """A part of the namespace, such as ``linalg``, whose functions run on their arrays' own GPU."""
+
+    def __init__(self, part: Any, cupy: Any) -> None:
+        self._part, self._cupy = part, cupy
+
+    def __getattr__(self, name: str) -> Any:
+        function = _on_own_device(getattr(self._part, name), self._cupy)
+        setattr(self, name, function)
+        return function
 
 
 def _on_own_device(function: Callable[..., Any], cupy: Any) -> Callable[..., Any]:
