@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Any
 
+import numpy as np
+
 from ..backends.registry import DTYPES
 from ..dtypes import DType
 from ..errors import GradientError
@@ -71,6 +73,11 @@ class Walk:
 
     def run(self, capture: Iterable[Node] = ()) -> dict[Node, Any]:
         """Walk until nothing is left; return the cotangents of the nodes in `capture` by node."""
+        # A slope that is infinite is seen in the gradient, or masked; NumPy need not warn of our lines.
+        with np.errstate(all="ignore"):
+            return self._run(capture)
+
+    def _run(self, capture: Iterable[Node]) -> dict[Node, Any]:
         captured: dict[Node, Any] = dict.fromkeys(capture)
         reached: dict[Node, Any] = {}
         # One long loop with its names at hand: this is where a backward pass spends its time.
