@@ -258,7 +258,7 @@ def any(
 
 def var(
     x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None,
-    keepdim: bool = False,
+    keepdim: bool = False, ddof: float | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the variance of the elements, or of those along axes.
 
@@ -273,6 +273,8 @@ def var(
         a population, 1 for the unbiased estimate from a sample.
     keepdims : bool
         Keep the reduced axes, with length 1.
+    dim, keepdim, ddof
+        PyTorch's names of `axis` and `keepdims`, and NumPy's of `correction`.
 
     Examples
     --------
@@ -283,12 +285,12 @@ def var(
     deviation, axes, n = _deviation("var", x, axis if dim is None else dim)
     squares = elem.real(elem.conj(deviation) * deviation)
     squares = _sum(squares, axis=axes, keepdims=keepdims or keepdim)
-    return squares / _freedom(n, correction)
+    return squares / _freedom(n, correction if ddof is None else ddof)
 
 
 def std(
     x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None,
-    keepdim: bool = False,
+    keepdim: bool = False, ddof: float | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the standard deviation of the elements, or of those along axes; see `var`.
 
@@ -301,7 +303,10 @@ def std(
     tensor(1.)
     """
     deviation, axes, n = _deviation("std", x, axis if dim is None else dim)
-    return _norm(deviation, axis=axes, keepdims=keepdims or keepdim) / _freedom(n, correction) ** 0.5
+    return (
+        _norm(deviation, axis=axes, keepdims=keepdims or keepdim)
+        / _freedom(n, correction if ddof is None else ddof) ** 0.5
+    )
 
 
 def _deviation(name: str, x: Any, axis: Any) -> tuple[Tensor, tuple[int, ...], int]:
