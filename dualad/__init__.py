@@ -59,21 +59,17 @@ from .errors import (
 )
 from .namespace import __array_namespace_info__
 from .namespace import namespace as _namespace
+from .ops.conversion import as_tensor, asarray, from_dlpack, from_numpy, tensor
 from .ops.creation import (
     arange,
-    as_tensor,
-    asarray,
     empty,
     empty_like,
     eye,
-    from_dlpack,
-    from_numpy,
     full,
     full_like,
     linspace,
     ones,
     ones_like,
-    tensor,
     zeros,
     zeros_like,
 )

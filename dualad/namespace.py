@@ -13,7 +13,7 @@ from typing import Any
 
 from .backends import CPU, Device, all
 from .dtypes import DType, complex_of, get_default_dtype, int64
-from .ops.creation import place
+from .ops.conversion import place
 from .ops.datatypes import dtypes_of_kind
 
 VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")

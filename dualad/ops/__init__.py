@@ -11,6 +11,7 @@ from ..engine.namespace import ops
 from ..engine.tensor import Tensor
 from ..op import REGISTRY, Op
 from . import (
+    conversion,
     creation,
     cumulative,
     elementwise,
@@ -29,9 +30,11 @@ from . import (
 from .common import as_shape
 from .descriptions import DESCRIPTIONS, describe
 
-for _room in (
-    elementwise, creation, indexing, manipulation, joining, searching, reductions, cumulative, sets, pytorch,
-):  # fmt: skip
+_ROOMS = (
+    conversion, creation, cumulative, elementwise, indexing, joining, manipulation, pytorch, reductions,
+    searching, sets,
+)  # fmt: skip
+for _room in _ROOMS:
     for _name, _function in vars(_room).items():
         _own = isinstance(_function, Op) or getattr(_function, "__module__", "") == _room.__name__
         if _own and not _name.startswith("_"):

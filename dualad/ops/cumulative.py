@@ -13,7 +13,8 @@ from ..op import Op, Unary
 from ..rules import Differential, Linear, conjugate
 from . import manipulation as manip
 from .common import one_axis, optional_dtype, whole
-from .creation import asarray, full
+from .conversion import asarray
+from .creation import full
 from .indexing import getitem
 from .joining import concat
 from .searching import promoted

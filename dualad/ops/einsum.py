@@ -10,7 +10,7 @@ from typing import Any
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from . import manipulation as manip
-from .creation import asarray
+from .conversion import asarray
 from .elementwise import multiply
 from .linalg import diagonal, matmul
 from .reductions import sum

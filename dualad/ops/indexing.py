@@ -25,7 +25,7 @@ from ..errors import DTypeError, InplaceError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint, Linear
 from .common import one_axis, same_dtype
-from .creation import asarray, place
+from .conversion import asarray, place
 
 LEAF_IN_PLACE = (
     "a leaf Variable that requires grad is being used in an in-place operation. "

@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from ..op import Op
 from ..rules import Joint
 from .common import one_axis
-from .creation import asarray
+from .conversion import asarray
 from .indexing import read
 from .manipulation import reshape
 

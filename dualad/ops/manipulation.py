@@ -18,7 +18,7 @@ from ..errors import DTypeError, ShapeError
 from ..op import Unary
 from ..rules import Linear, Scale
 from .common import all_axes, as_shape, one_axis
-from .creation import asarray
+from .conversion import asarray
 from .indexing import getitem
 
 # -- ops ---------------------------------------------------------------------------------------

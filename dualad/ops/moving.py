@@ -12,7 +12,8 @@ from ..engine.node import Standin
 from ..engine.tensor import Tensor
 from ..op import Unary
 from ..rules import Linear
-from .creation import asarray, native, place, tensor, zeros
+from .conversion import asarray, native, place, tensor
+from .creation import zeros
 from .manipulation import astype, clone
 
 

@@ -11,7 +11,7 @@ from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from . import elementwise as elem
 from .common import one_axis, whole
-from .creation import asarray
+from .conversion import asarray
 from .indexing import read, scatter, take, take_along_axis
 from .linalg import diagonal as _diagonal
 from .searching import argsort, where

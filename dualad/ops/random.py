@@ -13,7 +13,7 @@ from ..engine.tensor import Tensor
 from ..engine.views import require_grad
 from ..errors import DTypeError
 from .common import as_shape
-from .creation import asarray, native, place
+from .conversion import asarray, native, place
 from .searching import argsort
 
 _generators: dict[Device, Any] = {}

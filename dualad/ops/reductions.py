@@ -20,7 +20,7 @@ from ..rules import Linear, Weighted, conjugate
 from . import elementwise as elem
 from . import manipulation as manip
 from .common import all_axes, boolean, real_result
-from .creation import asarray
+from .conversion import asarray
 from .joining import concat
 from .searching import argmax, argmin, where
 

@@ -11,7 +11,7 @@ from ..errors import DTypeError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint
 from .common import all_axes, boolean, integer, one_axis
-from .creation import asarray
+from .conversion import asarray
 from .indexing import take, take_along_axis
 
 

@@ -15,7 +15,7 @@ from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from ..op import Op
 from .common import boolean
-from .creation import asarray
+from .conversion import asarray
 from .indexing import getitem
 from .manipulation import reshape
 from .searching import promoted

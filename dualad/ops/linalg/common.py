@@ -9,7 +9,7 @@ from ...dtypes import complex_of
 from ...engine.tensor import Tensor, raw_value
 from ...errors import DTypeError, ShapeError
 from ...rules import conjugate
-from ..creation import asarray
+from ..conversion import asarray
 
 
 def adjoint(xp: Any, a: Any) -> Any:

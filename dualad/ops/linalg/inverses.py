@@ -12,7 +12,7 @@ from ...op import Binary, Op, Unary
 from ...rules import Differential, Linear
 from .. import manipulation as manip
 from ..common import whole
-from ..creation import asarray
+from ..conversion import asarray
 from .common import adjoint, as_matrices, identity_like, real_part, tolerance, trace_of
 from .products import matmul
 

@@ -10,7 +10,7 @@ from ...engine.tensor import Tensor
 from ...errors import ShapeError
 from .. import elementwise as elem
 from .. import reductions
-from ..creation import asarray
+from ..conversion import asarray
 from ..indexing import getitem
 from ..reductions import vector_norm
 from .decompositions import svdvals

@@ -14,7 +14,7 @@ from ...op import Binary
 from ...rules import Linear, conjugate
 from .. import manipulation as manip
 from ..common import one_axis
-from ..creation import asarray
+from ..conversion import asarray
 from ..elementwise import conj, multiply
 from ..joining import stack, unstack
 from ..reductions import sum

@@ -16,7 +16,7 @@ import numpy as np
 from ...engine.tensor import Tensor
 from ...errors import NumPyFunctionError
 from .. import elementwise, linalg, reductions
-from ..creation import asarray
+from ..conversion import asarray
 from . import made
 from .calls import call
 from .functions import FUNCTIONS

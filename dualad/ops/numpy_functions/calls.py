@@ -10,7 +10,7 @@ import numpy as np
 from ...engine.operands import PYTHON_SCALARS
 from ...engine.tensor import Tensor
 from ...errors import NumPyFunctionError
-from ..creation import asarray
+from ..conversion import asarray
 
 # What NumPy's arguments are when the caller has not given them; casting and order are strings.
 _DEFAULTS = (None, True, np._NoValue)

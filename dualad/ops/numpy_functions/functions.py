@@ -14,6 +14,7 @@ from .. import (
     cumulative,
     elementwise,
     fourier,
+    frequencies,
     indexing,
     joining,
     linalg,
@@ -23,7 +24,7 @@ from .. import (
     sets,
 )  # fmt: skip
 from ..common import as_shape
-from ..creation import asarray
+from ..conversion import asarray
 from ..einsum import einsum
 from . import made
 from .calls import call as pass_on
@@ -216,9 +217,10 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **_named(np, cumulative, "cumulative_prod cumulative_sum"),
     **_named(np, sets, "unique_all unique_counts unique_inverse unique_values"),
     **_named(np, manipulation, "astype matrix_transpose"), **_named(np, joining, "unstack"),
+    **_named(np.fft, frequencies, "fftshift ifftshift"),
     **_named(np.linalg, linalg, "cholesky cross det diagonal eig eigvals inv matmul matrix_norm"),
     **_named(np.linalg, linalg, "matrix_power matrix_rank matrix_transpose outer pinv slogdet solve svdvals"),
     **_named(np.linalg, linalg, "tensordot trace vecdot vector_norm"),
-    **_named(np.fft, fourier, "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn fftshift ifftshift",
+    **_named(np.fft, fourier, "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn",
              _transform),
 }  # fmt: skip

@@ -13,7 +13,7 @@ from ...errors import NumPyFunctionError, ShapeError
 from .. import creation, cumulative, elementwise, indexing, joining, linalg, pytorch, reductions, searching
 from .. import manipulation as manip
 from ..common import all_axes, one_axis
-from ..creation import asarray
+from ..conversion import asarray
 from .calls import operand
 
 # -- statistics --------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from ...engine.tensor import Tensor
 from ...op import Binary, Unary
 from ...rules import Missing, Scale
 from ..common import whole
-from ..creation import asarray
+from ..conversion import asarray
 from .common import beside, singular
 
 # -- rules that are more than a line -----------------------------------------------------------

@@ -11,7 +11,7 @@ from ...op import Unary
 from ...rules import Differential, Weighted
 from .. import elementwise as elem
 from ..common import all_axes
-from ..creation import asarray
+from ..conversion import asarray
 
 # -- rules -------------------------------------------------------------------------------------
 
