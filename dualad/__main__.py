@@ -13,6 +13,7 @@ PACKAGES = (
     "array-api-compat",
     "pluggy",
     "optree",
+    "scipy",
     "array-api-strict",
     "cupy-cuda12x",
     "cupy-cuda13x",

@@ -24,6 +24,8 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, Literal
 
+import numpy as np
+
 from .backends.registry import DTYPES
 from .engine.fit import fit, zeros
 from .engine.modes import enable_grad
@@ -33,7 +35,7 @@ from .engine.operands import PYTHON_SCALARS
 from .engine.shapes import kept
 from .engine.tensor import Tensor, lift, raw_value
 from .engine.walk import Walk
-from .errors import MissingDerivativeError
+from .errors import GradientError, MissingDerivativeError
 
 Rule = Callable[..., Any]
 
@@ -262,11 +264,24 @@ class Differential(Map):
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         assert self.rule is not None
-        return self.rule(xp, t, *reads, **self.named(static))
+        try:
+            return self.rule(xp, t, *reads, **self.named(static))
+        except np.linalg.LinAlgError as error:
+            raise self._missing(error) from error
 
     def pull(
         self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
     ) -> Any:
+        try:
+            return self._adjoint(g, like, reads, static)
+        except np.linalg.LinAlgError as error:
+            raise self._missing(error) from error
+
+    def _missing(self, error: Exception) -> GradientError:
+        return GradientError(f"{self.op.name}: there is no derivative here: {error}")
+
+    def _adjoint(self, g: Any, like: Any, reads: Any, static: Any) -> Any:
+        """Tape the rule and walk back."""
         assert self.rule is not None
         dtype = DTYPES[like.dtype]
         leaf = Leaf(fresh_level(), like.shape, dtype)

@@ -158,6 +158,11 @@ def test_more_than_one_element_is_no_number(x):
             convert(x)
 
 
+def _list_of_tracked():
+    with dualad.set_concretization("raise"):
+        return dualad.ones(1, requires_grad=True).tolist()
+
+
 WRONG = {
     "a complex number in a real dtype": (
         lambda: dualad.tensor([1j], dtype=dualad.float64), dualad.DTypeError, "complex numbers cannot become"
@@ -189,6 +194,21 @@ WRONG = {
     "a word as an order": (
         lambda: dualad.linalg.vector_norm(dualad.ones(2), ord="nuc"), TypeError, "vector_norm: ord"
     ),
+    "axes that end before they begin": (
+        lambda: dualad.flatten(dualad.ones(2, 2), 1, 0), dualad.ShapeError, "flatten: start_dim"
+    ),
+    "t of a batch": (lambda: dualad.ones(1, 2, 3).t(), dualad.ShapeError, "t: expected at most two axes"),
+    "an index of two axes": (
+        lambda: dualad.index_select(dualad.eye(2), 0, dualad.tensor([[0]])), dualad.ShapeError, "index_select"
+    ),
+    "too few axes": (
+        lambda: dualad.tensordot(dualad.ones(3), dualad.ones(3, 3)), dualad.ShapeError, "fewer than axes=2"
+    ),
+    "a negative permutation": (lambda: dualad.randperm(-1), ValueError, "randperm: n must not be negative"),
+    "a negative power of an integer": (lambda: dualad.tensor([2]) ** -1, ValueError, "pow: Integers to negative"),
+    "subscripts that are none": (lambda: dualad.einsum(dualad.ones(2), [0]), TypeError, "einsum: expected the sub"),
+    "a digit among subscripts": (lambda: dualad.einsum("i1", dualad.eye(2)), dualad.ShapeError, "subscripts are"),
+    "a list of a tracked Tensor": (_list_of_tracked, dualad.GradientError, r"tolist\(\) of a tracked Tensor"),
     "nothing to differentiate": (
         lambda: dualad.autograd.grad(None, dualad.ones(1, requires_grad=True)),
         TypeError,

@@ -131,3 +131,31 @@ def test_integers_are_refused_and_singular_matrices_named(device):
     for f in (linalg.inv, lambda x: linalg.solve(x, dualad.ones(2, device=device))):
         with pytest.raises(np.linalg.LinAlgError, match="Singular"):
             f(dualad.zeros(2, 2, device=device))
+
+
+def test_norms_do_not_move_at_zero(device):
+    x = dualad.zeros(2, 2, device=device)
+    for p in ("nuc", 2, -2, 1, "fro"):
+        assert dualad.grad(lambda x, p=p: linalg.matrix_norm(x, ord=p))(x).tolist() == [
+            [0.0, 0.0],
+            [0.0, 0.0],
+        ]
+    y = dualad.tensor([0.0, 1.0], device=device)
+    assert dualad.grad(lambda y: linalg.vector_norm(y, ord=0.5))(y).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+def test_where_there_is_no_derivative(device):
+    """What has no derivative says so by its name; what is not a number has one that is none."""
+    singular = dualad.asarray(np.diag([1.0, 1.0, 0.0]).astype(np.float32), device=device)
+    for name, f in (("slogdet", lambda x: linalg.slogdet(x)[1]), ("qr", lambda x: linalg.qr(x)[1].sum())):
+        with pytest.raises(
+            dualad.GradientError, match=f"linalg.{name}: there is no derivative here: Singular"
+        ):
+            dualad.grad(f)(singular)
+        with pytest.raises(
+            dualad.GradientError, match=f"linalg.{name}: there is no derivative here: Singular"
+        ):
+            dualad.jvp(f, (singular,), (singular,))
+    g = dualad.grad(linalg.det)(singular * float("nan"))
+    assert np.isnan(g.cpu().numpy()).all()

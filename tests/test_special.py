@@ -252,3 +252,11 @@ y.sum().backward()
 print(type(y).__name__, x.grad is not None)
 """
     assert _run(program, SCIPY_ARRAY_API="1") == "Tensor True"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_slopes_at_infinity_and_at_zero():
+    assert dualad.grad(special.exprel)(float("inf")) == float("inf")
+    assert dualad.grad(special.exprel)(-float("inf")) == 0.0
+    assert dualad.grad(lambda p: special.boxcox(0.0, p))(2.0) == 0.25
+    assert dualad.grad(lambda p: special.boxcox(2.0, p))(0.0) == pytest.approx(0.5 * np.log(2.0) ** 2)

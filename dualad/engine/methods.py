@@ -261,8 +261,14 @@ class Methods(Conversions):
     swapaxes = transpose
 
     def t(self) -> Tensor:
-        """Return the transpose of a matrix; vectors are returned as they are."""
-        return self.T
+        """Return the transpose of a matrix; vectors are returned as they are.
+
+        Raises
+        ------
+        ShapeError
+            If there are more than two axes: use ``.T`` or ``.mT``.
+        """
+        return ops.transpose_matrix(self)
 
     @property
     def T(self) -> Tensor:

@@ -143,7 +143,7 @@ def explain(error: Exception, name: str, values: Any) -> Exception:
     if type(error) is TypeError:
         kinds = ", ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
         return DTypeError(f"{name}: not possible for {kinds}: {error}")
-    return error
+    return ValueError(f"{name}: {error}") if type(error) is ValueError else error
 
 
 def _mixed(name: str, values: Any) -> str:

@@ -259,7 +259,8 @@ class Tensor(Operators, Methods):
         """
         return self._concrete("item()")
 
-    def _concrete(self, asked: str) -> Any:
+    def _told(self, asked: str) -> None:
+        """Do what `set_concretization` says of numbers made of a tracked Tensor."""
         self._refresh()
         if self._node is not None and CONCRETIZATION.get() != "allow":
             message = (
@@ -268,7 +269,10 @@ class Tensor(Operators, Methods):
             )
             if CONCRETIZATION.get() == "raise":
                 raise GradientError(message)
-            warnings.warn(message, stacklevel=3)
+            warnings.warn(message, stacklevel=4)
+
+    def _concrete(self, asked: str) -> Any:
+        self._told(asked)
         if self.size != 1:
             raise ShapeError(
                 f"a Tensor with {int(self.size)} elements (shape {self.shape}) cannot be converted to a "
@@ -277,8 +281,8 @@ class Tensor(Operators, Methods):
         return self._backend.to_numpy(self._raw).item()
 
     def tolist(self) -> Any:
-        """Return the elements as nested lists of Python numbers."""
-        self._refresh()
+        """Return the elements as nested lists of Python numbers, which have no history."""
+        self._told("tolist()")
         return self._backend.to_numpy(self._raw).tolist()
 
     def __bool__(self) -> bool:

@@ -189,7 +189,11 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> T
     if kind not in _DLPACK_DEVICES:
         raise DeviceError(f"from_dlpack: DLPack's device type {kind} belongs to no backend")
     backend, _ = place(_DLPACK_DEVICES[kind])
-    return asarray(backend.xp.from_dlpack(x), device=device, copy=copy)
+    try:
+        taken = backend.xp.from_dlpack(x)
+    except (RuntimeError, BufferError) as error:
+        raise DTypeError(f"from_dlpack: {type_name(x)} of {getattr(x, 'dtype', '?')}: {error}") from error
+    return asarray(taken, device=device, copy=copy)
 
 
 # DLPack's numbers for kinds of device: main memory and CUDA's, managed and pinned.

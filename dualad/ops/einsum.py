@@ -7,6 +7,7 @@ from math import prod
 from string import ascii_letters
 from typing import Any
 
+from ..engine.operands import type_name
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from . import manipulation as manip
@@ -54,6 +55,11 @@ def einsum(subscripts: str, /, *operands: Any) -> Tensor:
 
 def _parsed(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str]:
     """Return the letters of each operand and of the result, those for ``...`` among them."""
+    if not isinstance(subscripts, str):
+        raise TypeError(f"einsum: expected the subscripts first, a str, got {type_name(subscripts)}")
+    stray = sorted(set(subscripts.replace("...", "").replace("->", "", 1)) - set(ascii_letters + ", "))
+    if stray:
+        raise ShapeError(f"einsum: subscripts are letters, commas, '...' and one '->'; got {stray[0]!r}")
     left, arrow, output = subscripts.replace(" ", "").partition("->")
     inputs = left.split(",")
     if len(inputs) != len(tensors):

@@ -165,11 +165,11 @@ def _lengths(name: str, x: Tensor, s: Any, axes: tuple[int, ...], half: bool = F
     Of half a spectrum the last length is that of the real array.
     """
     have = [x.shape[a] for a in axes]
+    if s is not None:  # NumPy's -1 is the length of x itself, also where x is half a spectrum
+        s = [h if n == -1 else n for h, n in zip(have, s, strict=True)]
     if half:
         have[-1] = 2 * (have[-1] - 1)
-    wanted = (
-        have if s is None else [h if n == -1 else whole(name, "s", n) for h, n in zip(have, s, strict=True)]
-    )
+    wanted = have if s is None else [whole(name, "s", n) for n in s]
     for n, axis in zip(wanted, axes, strict=True):
         if n < 1:
             raise ShapeError(

@@ -132,6 +132,8 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if not x.ndim:
         return reshape(x, (1,))
     start, end = one_axis("flatten", start_dim, x.ndim), one_axis("flatten", end_dim, x.ndim)
+    if start > end:
+        raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}, of shape {x.shape}")
     return reshape(x, (*x.shape[:start], prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
@@ -169,6 +171,13 @@ def transpose(x: Any, *axes: Any) -> Tensor:
         order[i], order[j] = order[j], order[i]
         return permute_dims(x, order)
     return permute_dims(x, as_shape(axes) if axes else range(x.ndim)[::-1])
+
+
+def transpose_matrix(x: Tensor) -> Tensor:
+    """Return the transpose of a matrix, or a vector as it is; see `Tensor.t`."""
+    if x.ndim > 2:
+        raise ShapeError(f"t: expected at most two axes, got shape {x.shape}; use .T or .mT")
+    return transpose(x)
 
 
 def matrix_transpose(x: Any) -> Tensor:

@@ -10,6 +10,7 @@ from ..engine.namespace import ops
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from . import elementwise as elem
+from . import manipulation as manip
 from .common import one_axis, whole
 from .conversion import asarray
 from .indexing import read, scatter, take, take_along_axis
@@ -89,7 +90,8 @@ def masked_select(x: Any, mask: Any, /) -> Tensor:
     >>> dualad.masked_select(x, x > 0)
     tensor([1., 3.])
     """
-    return asarray(x)[mask]
+    x = asarray(x)
+    return x[manip.broadcast_to(mask, x.shape)]
 
 
 def index_select(x: Any, dim: int, index: Any, /) -> Tensor:
@@ -102,7 +104,10 @@ def index_select(x: Any, dim: int, index: Any, /) -> Tensor:
     tensor([[0., 1.],
             [0., 1.]])
     """
-    return take(x, index, axis=dim)
+    index = asarray(index)
+    if index.ndim > 1:
+        raise ShapeError(f"index_select: index must be a vector, got shape {index.shape}")
+    return take(x, manip.reshape(index, (-1,)), axis=dim)
 
 
 def gather(x: Any, dim: int, index: Any, /) -> Tensor:
@@ -178,8 +183,10 @@ class TopK(NamedTuple):
     indices: Tensor
 
 
-def topk(x: Any, k: int, /, dim: int = -1, largest: bool = True) -> TopK:
+def topk(x: Any, k: int, /, dim: int = -1, largest: bool = True, sorted: bool = True) -> TopK:
     """Return the k largest (or smallest) elements along an axis, in order, and their indices.
+
+    They are in order whatever `sorted` says, which PyTorch has.
 
     Examples
     --------
@@ -225,7 +232,8 @@ def isclose(x1: Any, x2: Any, /, rtol: float = 1e-5, atol: float = 1e-8, equal_n
     >>> dualad.isclose(dualad.tensor([1.0, 2.0]), dualad.tensor([1.0, 2.1]))
     tensor([ True, False])
     """
-    x1, x2 = asarray(x1).detach(), asarray(x2).detach()
+    x1 = asarray(x1).detach()
+    x2 = (x2 if type(x2) is Tensor else asarray(x2, device=x1.device)).detach()
     near = elem.logical_and(elem.abs(x1 - x2) <= elem.abs(x2) * rtol + atol, elem.isfinite(x2))
     same = elem.logical_or(near, x1 == x2)
     return elem.logical_or(same, elem.logical_and(elem.isnan(x1), elem.isnan(x2))) if equal_nan else same

@@ -12,7 +12,7 @@ from ..dtypes import DType, as_dtype, get_default_dtype, int64
 from ..engine.tensor import Tensor
 from ..engine.views import require_grad
 from ..errors import DTypeError
-from .common import as_shape
+from .common import as_shape, whole
 from .conversion import asarray, native, place
 from .searching import argsort
 
@@ -136,6 +136,8 @@ def randperm(n: int, *, device: Any = None) -> Tensor:
     >>> dualad.randperm(4).sort()
     tensor([0, 1, 2, 3])
     """
+    if whole("randperm", "n", n) < 0:
+        raise ValueError(f"randperm: n must not be negative, got {n}")
     return argsort(rand(n, dtype="float64" if device is None else None, device=device))
 
 

@@ -105,8 +105,9 @@ def sum(
 
 
 def mean(
-    x: Any, /, axis: Any = None, keepdims: bool = False, *, dim: Any = None, keepdim: bool = False
-) -> Tensor:
+    x: Any, /, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, dim: Any = None,
+    keepdim: bool = False,
+) -> Tensor:  # fmt: skip
     """Return the mean of the elements, or of those along axes.
 
     Examples
@@ -115,7 +116,7 @@ def mean(
     >>> dualad.mean(dualad.tensor([1.0, 2.0, 6.0]))
     tensor(3.)
     """
-    x = asarray(x)
+    x = _accumulator(asarray(x), dtype)
     axes = all_axes("mean", axis if dim is None else dim, len(x.shape))
     return _mean(x, axis=axes, keepdims=keepdims or keepdim)
 
@@ -258,7 +259,7 @@ def any(
 
 def var(
     x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None,
-    keepdim: bool = False, ddof: float | None = None,
+    keepdim: bool = False, ddof: float | None = None, unbiased: bool | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the variance of the elements, or of those along axes.
 
@@ -273,8 +274,8 @@ def var(
         a population, 1 for the unbiased estimate from a sample.
     keepdims : bool
         Keep the reduced axes, with length 1.
-    dim, keepdim, ddof
-        PyTorch's names of `axis` and `keepdims`, and NumPy's of `correction`.
+    dim, keepdim, unbiased, ddof
+        PyTorch's names of `axis`, `keepdims` and a correction of 1, and NumPy's of `correction`.
 
     Examples
     --------
@@ -285,12 +286,12 @@ def var(
     deviation, axes, n = _deviation("var", x, axis if dim is None else dim)
     squares = elem.real(elem.conj(deviation) * deviation)
     squares = _sum(squares, axis=axes, keepdims=keepdims or keepdim)
-    return squares / _freedom(n, correction if ddof is None else ddof)
+    return squares / _freedom(n, _corrected(correction, ddof, unbiased))
 
 
 def std(
     x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False, dim: Any = None,
-    keepdim: bool = False, ddof: float | None = None,
+    keepdim: bool = False, ddof: float | None = None, unbiased: bool | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the standard deviation of the elements, or of those along axes; see `var`.
 
@@ -305,7 +306,7 @@ def std(
     deviation, axes, n = _deviation("std", x, axis if dim is None else dim)
     return (
         _norm(deviation, axis=axes, keepdims=keepdims or keepdim)
-        / _freedom(n, correction if ddof is None else ddof) ** 0.5
+        / _freedom(n, _corrected(correction, ddof, unbiased)) ** 0.5
     )
 
 
@@ -313,6 +314,12 @@ def _deviation(name: str, x: Any, axis: Any) -> tuple[Tensor, tuple[int, ...], i
     x = asarray(x)
     axes = all_axes(name, axis, x.ndim)
     return x - _mean(x, axis=axes, keepdims=True), axes, _product([x.shape[i] for i in axes])
+
+
+def _corrected(correction: float, ddof: float | None, unbiased: bool | None) -> float:
+    if unbiased is not None:
+        return float(unbiased)
+    return correction if ddof is None else ddof
 
 
 def _freedom(n: int, correction: float) -> float:
@@ -360,7 +367,12 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: float 
         return _min(size, axis=axes, keepdims=keepdims)
     if ord == 1:
         return _sum(size, axis=axes, keepdims=keepdims)
-    total = _sum(elem.pow(size, ord), axis=axes, keepdims=keepdims)
+    if ord < 1:  # the slope at 0 is infinite, and 0 by the convention for norms
+        nothing = size == 0
+        powers = where(nothing, 0 if ord > 0 else float("inf"), elem.pow(where(nothing, 1, size), ord))
+    else:
+        powers = elem.pow(size, ord)
+    total = _sum(powers, axis=axes, keepdims=keepdims)
     zero = total == 0
     return where(zero, 0, elem.pow(where(zero, 1, total), 1 / ord))
 

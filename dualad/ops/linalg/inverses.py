@@ -47,10 +47,12 @@ def _cofactors(xp: Any, x: Any) -> Any:
     ``adj(u s v) = adj(v) adj(s) adj(u)``, and that of a unitary matrix is its adjoint times its
     determinant.
     """
+    finite = xp.all(xp.isfinite(x), axis=(-2, -1), keepdims=True)  # of others there is no decomposition
+    x = xp.where(finite, x, identity_like(x))
     u, s, v = xp.linalg.svd(x, full_matrices=False)
     turn = xp.linalg.det(u) * xp.linalg.det(v)
     scaled = adjoint(xp, v) * _without_each(xp, s)[..., None, :]
-    return turn[..., None, None] * (scaled @ adjoint(xp, u))
+    return xp.where(finite, turn[..., None, None] * (scaled @ adjoint(xp, u)), float("nan"))
 
 
 def _cofactors_move(xp: Any, t: Any, x: Any) -> Any:

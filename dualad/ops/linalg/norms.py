@@ -13,6 +13,7 @@ from .. import reductions
 from ..conversion import asarray
 from ..indexing import getitem
 from ..reductions import vector_norm
+from ..searching import where
 from .decompositions import svdvals
 
 
@@ -54,15 +55,21 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tenso
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord == "nuc":
-        y = reductions.sum(svdvals(x), axis=-1)
+        y = reductions.sum(_singular_values(x), axis=-1)
     elif ord in (2, -2):
-        y = (reductions.max if ord > 0 else reductions.min)(svdvals(x), axis=-1)
+        y = (reductions.max if ord > 0 else reductions.min)(_singular_values(x), axis=-1)
     elif ord in (1, -1, np.inf, -np.inf):
         sums = reductions.sum(elem.abs(x), axis=-2 if abs(ord) == 1 else -1)
         y = (reductions.max if ord > 0 else reductions.min)(sums, axis=-1)
     else:
         raise ValueError(f"matrix_norm: ord must be 'fro', 'nuc', ±1, ±2 or ±inf, got {ord!r}")
     return y[..., None, None] if keepdims else y
+
+
+def _singular_values(x: Tensor) -> Tensor:
+    """Singular values as norms have them: one of 0 does not move, by the convention for norms."""
+    s = svdvals(x)
+    return where(s > 0, s, 0)
 
 
 def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:

@@ -149,6 +149,8 @@ def tensordot(x1: Any, x2: Any, /, axes: Any = 2, *, dims: Any = None) -> Tensor
         left, right = ([axis] if not isinstance(axis, (tuple, list)) else list(axis) for axis in axes)
     else:
         n = index(axes)
+        if not 0 <= n <= min(x1.ndim, x2.ndim):
+            raise ShapeError(f"tensordot: shapes {x1.shape} and {x2.shape} have fewer than axes={n} axes")
         left, right = list(range(x1.ndim - n, x1.ndim)), list(range(n))
     left = [one_axis("tensordot", a, x1.ndim) for a in left]
     right = [one_axis("tensordot", a, x2.ndim) for a in right]

@@ -95,7 +95,7 @@ def _array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any)
             return function(*args, **kwargs)
         except TypeError as error:
             raise _unknown_argument(error, name, function, args, kwargs) from error
-    if func in (np.array_equal, np.allclose, np.isclose):  # about values, not derivatives
+    if func in (np.array_equal, np.allclose):  # about values, not derivatives
         plain = (a.detach().numpy() if type(a) is Tensor else a for a in args)
         return func(*plain, **kwargs)
     raise NumPyFunctionError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,14 @@ def call(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> 
         if not any(value is default for default in _DEFAULTS) and not isinstance(value, str):
             raise NumPyFunctionError(f"{name}: the argument {unsupported}= is not available on Tensors")
     kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not np._NoValue}
-    return function(
-        *(a if type(a) is Tensor or type(a) in PYTHON_SCALARS else operand(a) for a in args), **kwargs
-    )
+    operands = [a if type(a) is Tensor or type(a) in PYTHON_SCALARS else operand(a) for a in args]
+    try:
+        return function(*operands, **kwargs)
+    except TypeError as error:
+        unknown = sorted(set(kwargs) - set(signature(function).parameters))
+        if not unknown:
+            raise
+        raise NumPyFunctionError(f"{name}: the argument {unknown[0]}= is not available on Tensors") from error
 
 
 def operand(a: Any) -> Any:

@@ -19,6 +19,7 @@ from .. import (
     joining,
     linalg,
     manipulation,
+    pytorch,
     reductions,
     searching,
     sets,
@@ -36,7 +37,14 @@ def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
         a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any
     ) -> Any:
         return pass_on(
-            function.__name__, function, a, axis=axis, dtype=dtype, out=out, keepdims=bool(keepdims), **kw
+            f"np.{function.__name__}",
+            function,
+            a,
+            axis=axis,
+            dtype=dtype,
+            out=out,
+            keepdims=bool(keepdims),
+            **kw,
         )
 
     return call
@@ -44,7 +52,9 @@ def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _extremum(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kw: Any) -> Any:
-        return pass_on(function.__name__, function, a, axis=axis, out=out, keepdims=bool(keepdims), **kw)
+        return pass_on(
+            f"np.{function.__name__}", function, a, axis=axis, out=out, keepdims=bool(keepdims), **kw
+        )
 
     return call
 
@@ -62,7 +72,13 @@ def _spread(function: Callable[..., Any]) -> Callable[..., Any]:
         correction = kw.pop("correction", ddof)
         kw = {"out": out, **kw}
         return pass_on(
-            function.__name__, function, a, axis=axis, correction=correction, keepdims=keepdims is True, **kw
+            f"np.{function.__name__}",
+            function,
+            a,
+            axis=axis,
+            correction=correction,
+            keepdims=keepdims is True,
+            **kw,
         )
 
     return call
@@ -149,7 +165,7 @@ def _floating(a: Any) -> Tensor:
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: _reduction(reductions.sum), np.prod: _reduction(reductions.prod),
-    np.mean: _extremum(lambda a, **kw: reductions.mean(a, **kw)),
+    np.mean: _reduction(reductions.mean),
     np.max: _extremum(reductions.max), np.amax: _extremum(reductions.max),
     np.min: _extremum(reductions.min), np.amin: _extremum(reductions.min),
     np.all: _extremum(reductions.all), np.any: _extremum(reductions.any),
@@ -203,6 +219,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.searchsorted: lambda a, v, side="left", sorter=None: searching.searchsorted(
         a, v, side=side, sorter=sorter
     ),
+    np.isclose: pytorch.isclose,
     np.unique: lambda ar: sets.unique_values(ar),
     np.isin: lambda element, test_elements, *, invert=False: sets.isin(element, test_elements, invert=invert),
     np.around: lambda a, decimals=0: asarray(a).round(decimals),

@@ -150,7 +150,8 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Tensor:
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Tensor:
-    x, xp, fp = asarray(x), asarray(xp), asarray(fp)
+    x = asarray(x)
+    xp, fp = (a if type(a) is Tensor else asarray(a, device=x.device) for a in (xp, fp))
     known, asked = xp.detach().cpu().numpy(), x.detach().cpu().numpy()
     at = np.clip(np.searchsorted(known, asked, side="right") - 1, 0, len(known) - 2)
     x0, f0 = xp[at], fp[at]

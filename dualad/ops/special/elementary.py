@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, pi
+from math import inf, log, pi
 from typing import Any
 
 from ...op import Binary, Op, Unary
@@ -15,9 +15,22 @@ _DEGREE = pi / 180
 # -- rules that are more than a line -----------------------------------------------------------
 
 
+def _exprel_slope(xp: Any, x: Any) -> Any:
+    """The derivative of exprel(x) = M(1, 2, x), M(2, 3, x) / 2 (DLMF 13.3.15): 1/2 at 0."""
+    infinite = xp.abs(x) == inf  # SciPy's M does not come back from there
+    slope = 0.5 * xp.special.hyp1f1(2.0, 3.0, xp.where(infinite, 0, x))
+    return xp.where(infinite, xp.where(x > 0, inf, xp.zeros_like(x)), slope)
+
+
 def _box_slope(xp: Any, logarithm: Any, lmbda: Any) -> Any:
-    """The derivative of L * exprel(lmbda * L) in lmbda, which is finite at 0."""
-    return 0.5 * logarithm * logarithm * xp.special.hyp1f1(2.0, 3.0, beside(xp, lmbda, logarithm) * logarithm)
+    """The derivative of L * exprel(lmbda * L) in lmbda, finite at 0; 1 / lmbda**2 for lmbda * L = -inf."""
+    lmbda = beside(xp, lmbda, logarithm)
+    infinite = xp.abs(logarithm) == inf
+    finite = xp.where(infinite, 0, logarithm)
+    slope = finite * finite * _exprel_slope(xp, lmbda * finite)
+    falls = lmbda * xp.where(infinite, xp.sign(logarithm), 1) < 0
+    limit = xp.where(falls, 1 / xp.where(falls, lmbda * lmbda, 1), inf)
+    return xp.where(infinite, limit, slope)
 
 
 def _spherical_slope(xp: Any, n: Any, x: Any) -> Any:
@@ -34,8 +47,7 @@ def _spherical_slope(xp: Any, n: Any, x: Any) -> Any:
 
 exp2 = Unary("special.exp2(x)", Scale(lambda xp, y: log(2) * y))
 exp10 = Unary("special.exp10(x)", Scale(lambda xp, y: log(10) * y))
-# exprel(x) = M(1, 2, x), whose derivative is M(2, 3, x) / 2 (DLMF 13.3.15): 1/2 at 0.
-exprel = Unary("special.exprel(x)", Scale(lambda xp, x: 0.5 * xp.special.hyp1f1(2.0, 3.0, x)))
+exprel = Unary("special.exprel(x)", Scale(_exprel_slope))
 cosm1 = Unary("special.cosm1(x)", Scale(lambda xp, x: -xp.sin(x)))
 cbrt = Unary("special.cbrt(x)", singular(lambda xp, y: 1 / (3 * y * y)))
 expit = Unary("special.expit(x)", Scale(lambda xp, y: y * (1 - y)))

@@ -50,6 +50,8 @@ def _shares(xp: Any, x: Any, y: Any, *, axis: Any) -> Any:
 
 
 def _softmax(xp: Any, x: Any, *, axis: Any) -> Any:
+    if not prod(x.shape):
+        return x
     p = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return p / xp.sum(p, axis=axis, keepdims=True)
 
