@@ -192,7 +192,20 @@ from .ops.random import manual_seed, rand, rand_like, randint, randn, randn_like
 from .ops.reductions import all, any, max, mean, min, prod, std, sum, var
 from .ops.searching import argmax, argmin, argsort, count_nonzero, nonzero, searchsorted, sort, where
 from .ops.sets import isin, unique_all, unique_counts, unique_inverse, unique_values
-from .transforms import grad, jvp, value_and_grad, vjp
+from .transforms import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    linearize,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)  # fmt: skip
 
 __array_api_version__ = "2025.12"
 _ops.namespace = _namespace
@@ -239,12 +252,13 @@ __all__ = [
     "can_cast", "cat", "cdouble", "ceil", "cfloat", "chunk", "clamp", "clip", "clone", "complex128",
     "complex64", "concat", "concatenate", "conj", "copysign", "cos", "cosh", "count_nonzero", "cuda",
     "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "device", "diag", "diff", "div", "divide",
-    "dot", "double", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad", "eq", "equal", "errors",
-    "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flatten", "flip", "float", "float16", "float32",
-    "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge",
-    "get_default_dtype", "get_printoptions", "grad", "greater", "greater_equal", "gt", "half", "hypot",
-    "iinfo", "imag", "index_select", "inf", "int", "int16", "int32", "int64", "int8", "is_grad_enabled",
-    "isclose", "isdtype", "isfinite", "isin", "isinf", "isnan", "jvp", "le", "less", "less_equal", "linalg",
+    "dot", "double", "dtype", "e", "einsum", "elementwise_grad", "empty", "empty_like", "enable_grad", "eq",
+    "equal", "errors", "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flatten", "flip", "float",
+    "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "full",
+    "full_like", "gather", "ge", "get_default_dtype", "get_printoptions", "grad", "greater",
+    "greater_equal", "gt", "half", "hessian", "hvp", "hypot", "iinfo", "imag", "index_select", "inf", "int",
+    "int16", "int32", "int64", "int8", "is_grad_enabled", "isclose", "isdtype", "isfinite", "isin", "isinf",
+    "isnan", "jacfwd", "jacobian", "jacrev", "jvp", "le", "less", "less_equal", "linalg", "linearize",
     "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not",
     "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select",
     "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis",
@@ -254,10 +268,10 @@ __all__ = [
     "randperm", "real", "reciprocal", "relu", "remainder", "repeat", "reshape", "result_type", "roll",
     "round", "rsqrt", "searchsorted", "set_concretization", "set_default_dtype", "set_grad_enabled",
     "set_printoptions", "short", "sigmoid", "sign", "signbit", "sin", "sinh", "softmax", "sort", "special",
-    "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "subtract", "sum", "swapaxes", "take",
-    "take_along_axis", "tan", "tanh", "tensor", "tensordot", "tile", "topk", "transpose", "tril", "triu",
-    "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unique_all", "unique_counts",
-    "unique_inverse", "unique_values", "unsqueeze", "unstack", "value_and_grad", "var", "vecdot", "vjp",
-    "where", "zeros", "zeros_like",
+    "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sub", "subtract", "sum",
+    "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "tile", "topk",
+    "transpose", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unique_all",
+    "unique_counts", "unique_inverse", "unique_values", "unsqueeze", "unstack", "value_and_grad", "var",
+    "vecdot", "vjp", "where", "zeros", "zeros_like",
 ]
 # fmt: on

@@ -106,6 +106,7 @@ _add(lambda x: dualad.sign(x), ANY, name="sign", op="sign_of_complex")
 _add(lambda x: dualad.conj(x), ANY, name="conj", op="conj")
 _add(lambda x: dualad.real(x), ANY, name="real", op="real")
 _add(lambda x: dualad.imag(x), ANY, name="imag", op="imag")
+_add(lambda x: dualad.imag(x), ANY, name="imag-of-real", complex=False, op="imag_of_real")
 _add(lambda x: dualad.abs(x * (1 + 2j) if x.dtype.is_complex else x), ANY, name="abs-turned", op="abs")
 
 # -- indexing ----------------------------------------------------------------------------------

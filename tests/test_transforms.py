@@ -235,3 +235,13 @@ def test_a_deep_copy_inside_a_transform_keeps_the_derivative():
 def test_what_cannot_be_a_gradient(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_what_does_not_move_has_a_tangent_of_zero_also_where_it_is_infinite():
+    x = np.array([1.0, 2.0])
+    y, t = dualad.jvp(lambda x: (np.inf, dualad.asarray([np.inf, np.nan]), dualad.imag(x / 0), x), (x,), (x,))
+    assert t[0] == 0.0
+    assert t[1].tolist() == [0.0, 0.0]
+    assert t[2].tolist() == [0.0, 0.0]
+    assert y[0] == np.inf

@@ -199,6 +199,8 @@ real_of_complex = Unary("real(x)", Linear(lambda xp, g, like: g), dtype=real_res
 imag_of_complex = Unary(
     "imag(x)", Linear(lambda xp, g, like: astype(xp, g, DTYPES[like.dtype]) * 1j), dtype=real_result
 )
+# 0 also where x is infinite.
+imag_of_real = Unary("imag_of_real(x)", Scale(0), compute=lambda xp, x: xp.zeros_like(x), node_name="Imag")
 
 # -- constants: results that do not move -------------------------------------------------------
 
@@ -303,4 +305,4 @@ def imag(x: Any) -> Tensor:
     >>> dualad.imag(dualad.tensor([1 + 2j]))
     tensor([2.])
     """
-    return imag_of_complex(x) if array_dtype(x).is_complex else x * 0
+    return imag_of_complex(x) if array_dtype(x).is_complex else imag_of_real(x)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..engine.fit import zeros
 from ..engine.modes import enable_grad
+from ..engine.namespace import ops
 from ..engine.node import Dual, fresh_level
 from ..engine.tensor import Tensor, wrap
 from ..errors import GradientError
@@ -80,9 +82,11 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = F
 def _split(y: Any, level: int) -> tuple[Any, Any]:
     """Return a result without this level, and its tangent: zeros if it does not move."""
     if type(y) is not Tensor:
-        return y, y * 0 if hasattr(y, "shape") or isinstance(y, (int, float, complex)) else None
+        if isinstance(y, (int, float, complex)) and not hasattr(y, "shape"):
+            return y, type(y)()
+        return y, zeros(y.shape, y.dtype, beside=y) if hasattr(y, "shape") else None
     y._refresh()
     node = y._node
     if type(node) is Dual and node.level == level:
         return wrap(y._value), wrap(node.tangent)
-    return y, y.detach() * 0
+    return y, ops.zeros_like(y)

@@ -116,7 +116,7 @@ def _qr_moves(xp: Any, t: Any, y: Any, *, mode: str) -> Any:
     below = r.shape[-2] - k
     if below:
         dq = _completed(xp, dq, q, k)
-        dr = xp.concat([dr, r[..., k:, :] * 0], axis=-2)
+        dr = xp.concat([dr, xp.zeros_like(r[..., k:, :])], axis=-2)
     return dq, dr
 
 

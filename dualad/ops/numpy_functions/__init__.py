@@ -8,76 +8,42 @@ arguments that the standard lacks (``out=``, ``where=``) are refused by name.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from typing import Any
 
-import numpy as np
-
 from ...engine.tensor import Tensor
 from ...errors import NumPyFunctionError
-from .. import elementwise, linalg, reductions
-from ..conversion import asarray
-from . import made
-from .calls import call
+from .. import elementwise
+from .calls import call, without_defaults
 from .functions import FUNCTIONS
-
-# -- ufuncs ------------------------------------------------------------------------------------
-
-# NumPy's names that are not the standard's.
-_OTHER_NAMES = {
-    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
-    "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "conjugate": "conj", "rint": "round",
-    "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "power": "pow",
-    "right_shift": "bitwise_right_shift", "fabs": "abs", "float_power": "pow", "true_divide": "divide",
-    "mod": "remainder",
-}  # fmt: skip
-
-LN2 = float(np.log(2.0))
-_UFUNCS: dict[str, Callable[..., Any]] = {
-    "matmul": linalg.matmul,
-    "vecdot": linalg.vecdot,
-    "deg2rad": lambda x: asarray(x) * (np.pi / 180),
-    "rad2deg": lambda x: asarray(x) * (180 / np.pi),
-    "degrees": lambda x: asarray(x) * (180 / np.pi),
-    "radians": lambda x: asarray(x) * (np.pi / 180),
-    "exp2": lambda x: elementwise.pow(2.0, x),
-    "logaddexp2": lambda x, y: elementwise.logaddexp(x * LN2, y * LN2) / LN2,
-    "fmod": made.fmod,
-    "fmax": made.fmax,
-    "fmin": made.fmin,
-    "cbrt": made.cbrt,
-    "heaviside": made.heaviside,
-}
-
-_REDUCTIONS: dict[str, Callable[..., Any]] = {
-    "add": reductions.sum,
-    "multiply": reductions.prod,
-    "maximum": reductions.max,
-    "minimum": reductions.min,
-    "logical_and": reductions.all,
-    "logical_or": reductions.any,
-}
+from .ufuncs import ACCUMULATIONS, OTHER_NAMES, REDUCTIONS, UFUNCS, outer
 
 
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    name = ufunc.__name__
-    if method == "reduce" and name in _REDUCTIONS:
-        axis = kwargs.pop("axis", 0)
-        return call(f"np.{name}.reduce", _REDUCTIONS[name], inputs[0], axis=axis, **kwargs)
-    function: Any = _UFUNCS.get(name)
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    function = _of_ufunc(ufunc.__name__, method)
     if function is None:
-        function = getattr(elementwise, _OTHER_NAMES.get(name, name), None) or _special(name)
-    if method != "__call__" or function is None:
-        raise NumPyFunctionError(
-            f"np.{name}{'' if method == '__call__' else '.' + method}: not available on Tensors"
-        )
-    out = kwargs.pop("out", None)
-    if out is not None:  # an array's `a += tensor` asks for this too
+        raise NumPyFunctionError(f"np.{name}: not available on Tensors")
+    if method in ("reduce", "accumulate"):
+        return call(f"np.{name}", function, inputs[0], axis=kwargs.pop("axis", 0), **kwargs)
+    if kwargs.pop("out", None) is not None:  # an array's `a += tensor` asks for this too
         raise NumPyFunctionError(
             f"np.{name}: a NumPy array cannot take the result of an op on a Tensor in place; "
             "make it a Tensor first, with dualad.asarray"
         )
     return call(f"np.{name}", function, *inputs, **kwargs)
+
+
+def _of_ufunc(name: str, method: str) -> Callable[..., Any] | None:
+    if method == "reduce":
+        return REDUCTIONS.get(name)
+    if method == "accumulate":
+        return ACCUMULATIONS.get(name)
+    function = UFUNCS.get(name) or getattr(elementwise, OTHER_NAMES.get(name, name), None) or _special(name)
+    if method == "outer" and function is not None:
+        return partial(outer, function)
+    return function if method == "__call__" else None
 
 
 def _special(name: str) -> Any:
@@ -90,23 +56,26 @@ def _special(name: str) -> Any:
 def _array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     function = FUNCTIONS.get(func)
     name = f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
-    if function is not None:
-        try:
-            return function(*args, **kwargs)
-        except TypeError as error:
-            raise _unknown_argument(error, name, function, args, kwargs) from error
-    if func in (np.array_equal, np.allclose):  # about values, not derivatives
-        plain = (a.detach().numpy() if type(a) is Tensor else a for a in args)
-        return func(*plain, **kwargs)
-    raise NumPyFunctionError(
-        f"{name}: not available on Tensors; use x.detach().numpy() if its derivative is not wanted"
-    )
+    if function is None:
+        raise NumPyFunctionError(
+            f"{name}: not available on Tensors; use x.detach().numpy() if its derivative is not wanted"
+        )
+    try:
+        return function(*args, **kwargs)
+    except TypeError:
+        if _refusal(function, args, kwargs) is None:
+            raise
+    args, kwargs = without_defaults(func, function, args, kwargs)
+    reason = _refusal(function, args, kwargs)
+    if reason is not None:
+        raise NumPyFunctionError(f"{name}: on Tensors, {reason}")
+    return function(*args, **kwargs)
 
 
-def _unknown_argument(error: TypeError, name: str, function: Any, args: Any, kwargs: Any) -> TypeError:
-    """Return the error to raise: ours, if it is that an argument of NumPy's is not taken."""
+def _refusal(function: Any, args: Any, kwargs: Any) -> TypeError | None:
+    """Return why a function does not take these arguments."""
     try:
         signature(function).bind(*args, **kwargs)
     except TypeError as reason:
-        return NumPyFunctionError(f"{name}: on Tensors, {reason}")
-    return error
+        return reason
+    return None

@@ -3,111 +3,33 @@
 from __future__ import annotations
 
 from functools import reduce
-from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
 
 from ...engine.tensor import Tensor
 from ...errors import NumPyFunctionError, ShapeError
-from .. import creation, cumulative, elementwise, indexing, joining, linalg, pytorch, reductions, searching
+from .. import creation, cumulative, elementwise, indexing, joining, linalg, reductions, searching
 from .. import manipulation as manip
-from ..common import all_axes, one_axis
-from ..conversion import asarray
-from .calls import operand
+from ..common import one_axis
+from ..einsum import einsum
+from .calls import array, floating, numpy_dtype, operand
 
-# -- statistics --------------------------------------------------------------------------------
-
-
-def quantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """Interpolate linearly between the sorted elements."""
-    if method != "linear":
-        raise NumPyFunctionError(f"np.quantile: method must be 'linear' on Tensors, got {method!r}")
-    a, places = asarray(a), np.asarray(q, dtype=float)
-    if (places < 0).any() or (places > 1).any():
-        raise ValueError("np.quantile: quantiles must be in the range [0, 1]")
-    axes = all_axes("np.quantile", axis, a.ndim)
-    lined = manip.moveaxis(a, axes, tuple(range(-len(axes), 0))) if axes else a
-    lined = searching.sort(manip.reshape(lined, (*lined.shape[: a.ndim - len(axes)], -1)))
-    at = places * (lined.shape[-1] - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, lined.shape[-1] - 1)
-    part = asarray(at - low, device=a.device).to(lined.dtype)
-    y = lined[..., low] + (lined[..., high] - lined[..., low]) * part
-    if keepdims:
-        kept = tuple(1 if i in axes else n for i, n in enumerate(a.shape))
-        y = manip.reshape(y, (*kept, *places.shape))
-    back = tuple(range(places.ndim))
-    return manip.moveaxis(y, tuple(range(-places.ndim, 0)), back) if places.ndim else y
-
-
-def percentile(a: Any, q: Any, axis: Any = None, **keywords: Any) -> Tensor:
-    return quantile(a, np.asarray(q) / 100, axis, **keywords)
-
-
-def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-    return quantile(a, 0.5, axis, keepdims=keepdims)
-
-
-def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Tensor:
-    a = asarray(a)
-    if weights is None:
-        return reductions.mean(a, axis=axis, keepdims=keepdims)
-    weights = asarray(weights)
-    if weights.shape != a.shape:
-        shape = [1] * a.ndim
-        shape[one_axis("np.average", axis, a.ndim)] = -1
-        weights = manip.broadcast_to(manip.reshape(weights, tuple(shape)), a.shape)
-    total = reductions.sum(weights, axis=axis, keepdims=keepdims)
-    return reductions.sum(a * weights, axis=axis, keepdims=keepdims) / total
-
-
-def ptp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-    a = asarray(a)
-    return reductions.max(a, axis=axis, keepdims=keepdims) - reductions.min(a, axis=axis, keepdims=keepdims)
-
-
-def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
-    x = asarray(x)
-    largest = float(np.finfo(x.dtype.name).max)
-    x = searching.where(elementwise.isnan(x), nan, x)
-    x = searching.where(x == np.inf, largest if posinf is None else posinf, x)
-    return searching.where(x == -np.inf, -largest if neginf is None else neginf, x)
-
-
-def nansum(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-    return reductions.sum(_without_nan(a, 0.0), axis=axis, keepdims=keepdims)
-
-
-def nanmean(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-    a = asarray(a)
-    there = elementwise.logical_not(elementwise.isnan(a)).to(a.dtype)
-    count = reductions.sum(there, axis=axis, keepdims=keepdims)
-    return nansum(a, axis, keepdims=keepdims) / count
-
-
-def nanmax(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-    return reductions.max(_without_nan(a, -np.inf), axis=axis, keepdims=keepdims)
-
-
-def nanmin(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-    return reductions.min(_without_nan(a, np.inf), axis=axis, keepdims=keepdims)
-
-
-def _without_nan(a: Any, value: float) -> Tensor:
-    a = asarray(a)
-    return searching.where(elementwise.isnan(a), value, a)
-
+# Up to so many elements a convolution reads all windows at once.
+WINDOWS = 1 << 20
 
 # -- along an axis -----------------------------------------------------------------------------
 
 
-def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Tensor:
-    x = asarray(array)
-    widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
-    values = np.broadcast_to(np.asarray(constant_values), (x.ndim, 2))
+def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = None) -> Tensor:
+    x = array(x)
     if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
         raise NumPyFunctionError(f"np.pad: the mode {mode!r} is not available on Tensors")
+    if mode != "constant" and constant_values is not None:
+        raise ValueError(f"np.pad: the mode {mode!r} takes no constant_values")
+    widths = np.broadcast_to(np.asarray(_of_each_axis(pad_width, x.ndim)), (x.ndim, 2))
+    values = np.broadcast_to(np.asarray(0 if constant_values is None else constant_values), (x.ndim, 2))
     for axis in range(x.ndim):
         before, after = (int(n) for n in widths[axis])
         if mode != "constant":  # NumPy says which element stands where
@@ -122,9 +44,18 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
     return x
 
 
+def _of_each_axis(pad_width: Any, ndim: int) -> Any:
+    if not isinstance(pad_width, dict):
+        return pad_width
+    widths: list[Any] = [(0, 0)] * ndim
+    for axis, n in pad_width.items():
+        widths[axis] = n if isinstance(n, tuple) else (n, n)
+    return widths
+
+
 def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
-    """Multiply the windows of one with the other, reversed."""
-    a, v = asarray(a), asarray(v)
+    """Multiply the windows of one with the other, reversed; long ones an element of it at a time."""
+    a, v = (manip.reshape(x, (1,)) if not x.ndim else x for x in (array(a), array(v)))
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise ShapeError(f"np.convolve: expected vectors with elements, got shapes {a.shape} and {v.shape}")
     if mode not in ("full", "same", "valid"):
@@ -132,15 +63,21 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
     if a.shape[0] < v.shape[0]:
         a, v = v, a
     n, m = a.shape[0], v.shape[0]
-    windows = np.arange(n + m - 1)[:, None] + np.arange(m)
-    y = linalg.matmul(pad(a, m - 1)[windows], manip.flip(v))
+    y = _convolved(pad(a, m - 1), manip.flip(v), n + m - 1, m)
     if mode == "same":
         return y[(m - 1) // 2 : (m - 1) // 2 + n]
     return y if mode == "full" else y[m - 1 : n]
 
 
+def _convolved(padded: Tensor, factors: Tensor, n: int, m: int) -> Tensor:
+    if n * m <= WINDOWS:
+        return linalg.matmul(padded[np.arange(n)[:, None] + np.arange(m)], factors)
+    shifted = (padded[i : i + n] * factor for i, factor in enumerate(joining.unstack(factors)))
+    return reduce(elementwise.add, shifted)
+
+
 def correlate(a: Any, v: Any, mode: str = "valid") -> Tensor:
-    a, v = asarray(a), elementwise.conj(asarray(v))
+    a, v = array(a), elementwise.conj(array(v))
     y = convolve(a, manip.flip(v), mode)
     if mode == "same" and a.shape[0] < v.shape[0] and a.shape[0] % 2 == 0:
         full = convolve(a, manip.flip(v), "full")  # NumPy cuts the other of two middles then
@@ -149,59 +86,99 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Tensor:
     return y
 
 
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Tensor:
-    x = asarray(x)
-    xp, fp = (a if type(a) is Tensor else asarray(a, device=x.device) for a in (xp, fp))
-    known, asked = xp.detach().cpu().numpy(), x.detach().cpu().numpy()
-    at = np.clip(np.searchsorted(known, asked, side="right") - 1, 0, len(known) - 2)
-    x0, f0 = xp[at], fp[at]
-    y = f0 + (x - x0) * ((fp[at + 1] - f0) / (xp[at + 1] - x0))
-    y = searching.where(x < xp[0], fp[0] if left is None else left, y)
-    return searching.where(x > xp[-1], fp[-1] if right is None else right, y)
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Tensor:
+    like = next(t for t in (x, xp, fp) if type(t) is Tensor)
+    x, xp, fp = (floating(array(t, like)) for t in (x, xp, fp))
+    if period is not None:
+        x, xp, fp = _in_period(x, xp, fp, period)
+        left = right = None
+    n = xp.shape[0]
+    if n == 1:
+        y = searching.where(elementwise.isnan(x), x, fp[0])
+    else:
+        after = searching.searchsorted(xp.detach(), manip.reshape(x.detach(), (-1,)), side="right")
+        at = manip.reshape(elementwise.clip(after - 1, 0, n - 2), x.shape)
+        x0, f0, f1 = xp[at], fp[at], fp[at + 1]
+        step = xp[at + 1] - x0
+        apart = step != 0  # the last two places may be one
+        slope = (f1 - f0) / searching.where(apart, step, 1.0)
+        y = searching.where(apart, f0 + (x - x0) * slope, f1)
+    y = searching.where(x < xp[0], fp[0] if left is None else operand(left), y)
+    return searching.where(x > xp[-1], fp[-1] if right is None else operand(right), y)
+
+
+def _in_period(x: Tensor, xp: Tensor, fp: Tensor, period: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Sort the places within one period, and repeat the last before it and the first after it."""
+    if not period:
+        raise ValueError("np.interp: period must not be 0")
+    period = abs(period)
+    x, xp = elementwise.remainder(x, period), elementwise.remainder(xp, period)
+    order = searching.argsort(xp)
+    xp, fp = xp[order], fp[order]
+    xp = joining.concat([xp[-1:] - period, xp, xp[:1] + period])
+    return x, xp, joining.concat([fp[-1:], fp, fp[:1]])
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
-    y = manip.moveaxis(asarray(y), axis, -1)
+    y = manip.moveaxis(array(y), axis, -1)
     steps = dx
     if x is not None:
-        x = asarray(x)
+        x = array(x)
         steps = cumulative.diff(manip.moveaxis(x, axis if x.ndim > 1 else -1, -1))
     return reductions.sum(steps * (y[..., 1:] + y[..., :-1]) / 2, axis=-1)
 
 
-def gradient(f: Any, *spacing: Any, axis: Any = None, edge_order: int = 1) -> Any:
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """Differences: central inside, one-sided at the edges."""
-    if edge_order != 1:
-        raise NumPyFunctionError("np.gradient: edge_order must be 1 on Tensors")
-    f = asarray(f)
-    axes = all_axes("np.gradient", axis, f.ndim)
-    steps = spacing * len(axes) if len(spacing) == 1 else spacing or (1.0,) * len(axes)
+    if edge_order not in (1, 2):
+        raise ValueError(f"np.gradient: edge_order must be 1 or 2, got {edge_order!r}")
+    f = floating(f)
+    axes = tuple(range(f.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(one_axis("np.gradient", i, f.ndim) for i in axes)
+    steps = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
     if len(steps) != len(axes):
-        raise ShapeError(f"np.gradient: got {len(spacing)} spacings for {len(axes)} axes")
-    slopes = [_slope(manip.moveaxis(f, i, -1), h) for i, h in zip(axes, steps, strict=True)]
+        raise ShapeError(f"np.gradient: got {len(varargs)} spacings for {len(axes)} axes")
+    if any(f.shape[i] <= edge_order for i in axes):
+        raise ShapeError(
+            f"np.gradient: shape {f.shape} needs more than {edge_order} elements along axis {axes}"
+        )
+    slopes = [_slope(manip.moveaxis(f, i, -1), h, edge_order) for i, h in zip(axes, steps, strict=True)]
     moved = [manip.moveaxis(s, -1, i) for s, i in zip(slopes, axes, strict=True)]
-    return moved[0] if isinstance(axis, int) or f.ndim == 1 else tuple(moved)
+    return moved[0] if len(axes) == 1 else tuple(moved)
 
 
-def _slope(f: Tensor, spacing: Any) -> Tensor:
-    h = asarray(spacing, device=f.device).to(f.dtype)
-    d = f[..., 1:] - f[..., :-1]
+def _slope(f: Tensor, spacing: Any, edge_order: int) -> Tensor:
+    h = array(spacing, f).to(f.dtype)
+    h = cumulative.diff(h) if h.ndim else h
+    d = (f[..., 1:] - f[..., :-1]) / h
     if not h.ndim:
-        inner, first, last = (d[..., 1:] + d[..., :-1]) / (2 * h), d[..., :1] / h, d[..., -1:] / h
+        inner = (d[..., 1:] + d[..., :-1]) / 2
+        ends: list[Any] = [0.5, 0.5]
     else:
-        h = cumulative.diff(h)
-        slope = d / h
         a, b = h[:-1], h[1:]
-        inner = (slope[..., :-1] * b + slope[..., 1:] * a) / (a + b)
-        first, last = slope[..., :1], slope[..., -1:]
+        inner = (d[..., :-1] * b + d[..., 1:] * a) / (a + b)
+        ends = [h[0] / (h[0] + h[1]), h[-1] / (h[-1] + h[-2])] if h.shape[0] > 1 else [0.0, 0.0]
+    first, last = d[..., :1], d[..., -1:]
+    if edge_order == 2:  # the parabola through three elements
+        first = first + (first - d[..., 1:2]) * ends[0]
+        last = last + (last - d[..., -2:-1]) * ends[1]
     return joining.concat([first, inner, last], axis=-1)
+
+
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, dtype: Any = None) -> Tensor:
+    like = start if type(start) is Tensor else stop
+    start, stop = (floating(array(t, like)) for t in (start, stop))
+    parts = np.arange(num) / max(num - 1 if endpoint else num, 1)
+    y = start + (stop - start) * array(parts.reshape(-1, *[1] * max(start.ndim, stop.ndim)), start)
+    return y if dtype is None else y.to(numpy_dtype(dtype))
 
 
 # -- products ------------------------------------------------------------------------------------
 
 
 def kron(a: Any, b: Any) -> Tensor:
-    a, b = asarray(a), asarray(b)
+    like = a if type(a) is Tensor else b
+    a, b = array(a, like), array(b, like)
     n = max(a.ndim, b.ndim)
     x, y = (manip.reshape(t, (1,) * (n - t.ndim) + t.shape) for t in (a, b))
     apart = manip.reshape(x, tuple(k for m in x.shape for k in (m, 1)))
@@ -212,23 +189,52 @@ def kron(a: Any, b: Any) -> Tensor:
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Tensor:
     if axis is not None:
         axisa = axisb = axisc = axis
-    x, y = manip.moveaxis(asarray(a), axisa, -1), manip.moveaxis(asarray(b), axisb, -1)
+    x, y = manip.moveaxis(array(a), axisa, -1), manip.moveaxis(array(b), axisb, -1)
     return manip.moveaxis(linalg.cross(x, y), -1, axisc)
 
 
 def multi_dot(arrays: Any) -> Tensor:
-    return reduce(linalg.dot, map(asarray, arrays))
+    return reduce(linalg.dot, map(array, arrays))
+
+
+def inner(a: Any, b: Any) -> Tensor:
+    a, b = operand(a), operand(b)
+    if not np.ndim(a) or not np.ndim(b):
+        return elementwise.multiply(a, b)
+    return linalg.tensordot(a, b, axes=((-1,), (-1,)))
 
 
 def polyval(p: Any, x: Any) -> Tensor:
     """Horner's scheme, the highest power first."""
-    p, x = asarray(p), asarray(x)
-    return reduce(lambda y, c: y * x + c, joining.unstack(p), x * 0)
+    p, x = array(p), operand(x)
+    first, *others = joining.unstack(p)
+    return reduce(lambda y, c: y * x + c, others, creation.zeros_like(x) + first)
+
+
+def either_einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Tensor:
+    """In both of NumPy's forms; `optimize` says how fast, not what."""
+    if not isinstance(subscripts, str):  # operands and lists of axes take turns
+        given = [subscripts, *operands]
+        arrays, axes = given[: len(given) // 2 * 2 : 2], given[1::2]
+        names = ",".join(map(_lettered, axes))
+        subscripts = f"{names}->{_lettered(given[-1])}" if len(given) % 2 else names
+        operands = tuple(arrays)
+    return einsum(subscripts, *map(array, operands))
+
+
+def _lettered(axes: Any) -> str:
+    letters = ascii_uppercase + ascii_lowercase  # their order is that of the numbers
+    return "".join("..." if a is Ellipsis else letters[a] for a in axes)
+
+
+# -- linear algebra ------------------------------------------------------------------------------
 
 
 def matrix_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
     """``np.linalg.norm``: of vectors or of matrices, by the number of axes."""
-    x = asarray(x)
+    x = floating(x)
+    if ord is not None and axis is None and x.ndim > 2:
+        raise ValueError(f"np.linalg.norm: a norm with ord needs one axis or two, got shape {x.shape}")
     of_matrices = x.ndim == 2 if axis is None else isinstance(axis, tuple) and len(axis) == 2
     if ord is None or not of_matrices:
         if isinstance(ord, str):
@@ -241,7 +247,7 @@ def matrix_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     return linalg.matrix_norm(x, ord=ord, keepdims=keepdims)
 
 
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     return linalg.svd(a, full_matrices=full_matrices) if compute_uv else linalg.svdvals(a)
 
 
@@ -251,123 +257,30 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     return linalg.qr(a).R if mode == "r" else linalg.qr(a, mode=mode)
 
 
-# -- parts and arrangements ----------------------------------------------------------------------
+def pinv(a: Any, rcond: Any = None, *, rtol: Any = np._NoValue) -> Tensor:
+    if rcond is not None and rtol is not np._NoValue:
+        raise ValueError("np.linalg.pinv: rtol and rcond cannot both be given")
+    if rcond is None:
+        rcond = 1e-15 if rtol is np._NoValue else rtol  # NumPy's default is not the standard's
+    return linalg.pinv(array(a), rtol=rcond)
 
 
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
-    """Cut where NumPy cuts the places along the axis."""
-    x = asarray(ary)
-    axis = one_axis("np.array_split", axis, x.ndim)
-    cuts = np.array_split(np.arange(x.shape[axis]), indices_or_sections)
-    before = (slice(None),) * axis
-    starts = np.cumsum([0, *(len(c) for c in cuts)])
-    if not np.isscalar(indices_or_sections):  # cuts may overlap or reach out
-        return [indexing.take(x, c, axis=axis) for c in cuts]
-    return [indexing.read(x, (*before, slice(int(i), int(j)))) for i, j in pairwise(starts)]
-
-
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
-    x = asarray(ary)
-    n = x.shape[one_axis("np.split", axis, x.ndim)]
-    if np.isscalar(indices_or_sections) and n % int(indices_or_sections):  # type: ignore[arg-type]
-        raise ShapeError(f"np.split: {n} elements cannot be divided into {indices_or_sections!r} equal parts")
-    return array_split(x, indices_or_sections, axis)
-
-
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Tensor]:
-    return split(ary, indices_or_sections, 0)
-
-
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Tensor]:
-    return split(ary, indices_or_sections, 1 if asarray(ary).ndim > 1 else 0)
-
-
-def append(arr: Any, values: Any, axis: Any = None) -> Tensor:
-    return joining.concat([arr, values], axis=axis)
-
-
-def dstack(arrays: Any) -> Tensor:
-    return joining.concat([_in_three(asarray(a)) for a in arrays], axis=2)
-
-
-def _in_three(x: Tensor) -> Tensor:
-    if x.ndim < 2:
-        return manip.reshape(x, (1, -1, 1))
-    return x if x.ndim > 2 else manip.expand_dims(x, 2)
-
-
-def column_stack(arrays: Any) -> Tensor:
-    tensors = [asarray(a) for a in arrays]
-    return joining.concat([t if t.ndim > 1 else manip.reshape(t, (-1, 1)) for t in tensors], axis=1)
-
-
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    return linalg.diagonal(manip.moveaxis(asarray(a), (axis1, axis2), (-2, -1)), offset=offset)
-
-
-def diag(v: Any, k: int = 0) -> Tensor:
-    return pytorch.diag(v, k)
-
-
-def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Tensor:
-    m = asarray(m)
-    i, j = (one_axis("np.rot90", a, m.ndim) for a in axes)
-    for _ in range(k % 4):
-        m = manip.flip(manip.transpose(m, i, j), axis=i)
-    return m
-
-
-def argwhere(a: Any) -> Tensor:
-    a = asarray(a)
-    return manip.transpose(joining.stack(searching.nonzero(a))) if a.ndim else a.reshape(1)[:0]
-
-
-def flatnonzero(a: Any) -> Tensor:
-    return searching.nonzero(manip.reshape(asarray(a), (-1,)))[0]
-
-
-def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tensor:
-    y = operand(default)
-    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
-        y = searching.where(asarray(condition), operand(choice), y)
-    return asarray(y)
-
-
-# -- elementwise -------------------------------------------------------------------------------
-
-
-def fmod(x1: Any, x2: Any) -> Tensor:
-    """The remainder that has the sign of x1."""
-    x1, x2 = operand(x1), operand(x2)
-    whole = elementwise.trunc(elementwise.divide(x1, x2))
-    return elementwise.subtract(x1, whole * x2)
-
-
-def fmax(x1: Any, x2: Any) -> Tensor:
-    return _but_nan(elementwise.maximum, x1, x2)
-
-
-def fmin(x1: Any, x2: Any) -> Tensor:
-    return _but_nan(elementwise.minimum, x1, x2)
-
-
-def _but_nan(choose: Any, x1: Any, x2: Any) -> Tensor:
-    x1, x2 = operand(x1), operand(x2)
-    y = choose(x1, x2)
-    return searching.where(elementwise.isnan(x1), x2, searching.where(elementwise.isnan(x2), x1, y))
-
-
-def cbrt(x: Any) -> Tensor:
-    x = asarray(x)
-    return elementwise.sign(x) * elementwise.abs(x) ** (1 / 3)
-
-
-def heaviside(x1: Any, x2: Any) -> Tensor:
-    x1 = asarray(x1)
-    return searching.where(x1 == 0, operand(x2), (x1 > 0).to(x1.dtype))
+def triangle(a: Any, uplo: str) -> Tensor:
+    """Return a Hermitian matrix of which the lower triangle holds what the one named did."""
+    if uplo.upper() not in ("L", "U"):
+        raise ValueError(f"np.linalg.eigh: UPLO must be 'L' or 'U', got {uplo!r}")
+    return array(a) if uplo.upper() == "L" else elementwise.conj(array(a)).mT
 
 
 def sinc(x: Any) -> Tensor:
     from .. import special  # its hundred ops take as long to import as the rest of dualad
 
-    return special.sinc(asarray(x))
+    return special.sinc(floating(x))
+
+
+def angle(z: Any, deg: bool = False) -> Tensor:
+    z = floating(z)
+    of_complex = z.dtype.name.startswith("complex")
+    y = elementwise.imag(z) if of_complex else creation.zeros_like(z)
+    phase = elementwise.atan2(y, elementwise.real(z) if of_complex else z)
+    return phase * (180 / np.pi) if deg else phase
