@@ -114,3 +114,32 @@ def test_elementwise_gradients_and_stopped_ones():
     assert dualad.grad(f)(x).tolist() == x.tolist()
     assert dualad.jvp(f, (x,), (np.ones(2),))[1] == x.sum()
     assert dualad.hessian(f)(x).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_the_form_of_pytorch():
+    functional = dualad.autograd.functional
+    x, y = dualad.tensor([1.0, 2.0], requires_grad=True), dualad.tensor(3.0)
+    f = lambda x, y: ((x * y).sum(), x * x)  # noqa: E731
+    (a, b), (c, d) = functional.jacobian(f, (x, y))
+    assert (a.tolist(), b.item(), c.tolist(), d.tolist()) == (
+        [3.0, 3.0],
+        3.0,
+        [[2.0, 0.0], [0.0, 4.0]],
+        [0.0, 0.0],
+    )
+    assert not a.requires_grad
+    g = lambda x, y: (x**2).sum() * y  # noqa: E731
+    (xx, xy), (yx, yy) = functional.hessian(g, (x, y))
+    assert xx.tolist() == [[6.0, 0.0], [0.0, 6.0]]
+    assert xy.tolist() == yx.tolist() == [2.0, 4.0]
+    assert yy.item() == 0.0
+    v = (dualad.ones(2), dualad.tensor(1.0))
+    value, product = functional.hvp(g, (x, y), v)
+    assert (value.item(), product[0].tolist(), product[1].item()) == (15.0, [8.0, 10.0], 6.0)
+    assert functional.vjp(g, (x, y))[1][0].tolist() == [6.0, 12.0]
+    assert functional.jvp(g, (x, y), v)[1].item() == 6.0 + 12.0 + 5.0
+    j = functional.jacobian(lambda x: x**3, x, create_graph=True)
+    j.sum().backward()
+    assert x.grad.tolist() == [6.0, 12.0]
+    with pytest.raises(dualad.GradientError, match="jvp: the vector v can only be left out"):
+        functional.jvp(lambda x: x, x)

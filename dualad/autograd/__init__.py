@@ -11,5 +11,10 @@ Examples
 from ..engine.gradients import HookHandle, backward, grad
 from ..engine.modes import enable_grad, no_grad, set_grad_enabled
 from ..engine.node import Node
+from ..testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from . import functional
 
-__all__ = ["HookHandle", "Node", "backward", "enable_grad", "grad", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "GradcheckError", "HookHandle", "Node", "backward", "enable_grad", "functional", "grad", "gradcheck",
+    "gradgradcheck", "no_grad", "set_grad_enabled",
+]  # fmt: skip

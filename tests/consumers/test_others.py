@@ -1,7 +1,7 @@
 """array-api-extra, einops and opt_einsum on Tensors, differentiated."""
 
 import pytest
-from consuming import M, N, V, W, check
+from consuming import M, N, S, V, W, as_given, check
 
 xpx = pytest.importorskip("array_api_extra")
 einops = pytest.importorskip("einops.array_api")
@@ -13,6 +13,7 @@ EXTRA = {
     "apply_where": lambda x: xpx.apply_where(x > 0.5, x, lambda a: a * a, lambda a: a * 3),
     "nan_to_num": xpx.nan_to_num,
     "pad": lambda x: xpx.pad(x, 2),
+    "one_hot": lambda x: xpx.one_hot(as_given([0, 2, 1], x), 3) * x[0],
     "partition": lambda x: xpx.partition(x, 2),
     "sinc": xpx.sinc,
 }
@@ -34,6 +35,10 @@ EINOPS = {
     "rearrange": lambda x: einops.rearrange(x, "(a b) c -> b a c", a=1),
     "reduce": lambda x: einops.reduce(x, "a b -> b", "mean"),
     "repeat": lambda x: einops.repeat(x, "a b -> a b c", c=2),
+    "reduce by max": lambda x: einops.reduce(x, "a b -> a", "max"),
+    "reduce by prod": lambda x: einops.reduce(x, "a b -> a", "prod"),
+    "rearrange a list": lambda x: einops.rearrange([x, x * x], "n a b -> a (n b)"),
+    "unpack": lambda x: einops.unpack(*einops.pack([x, x * x], "* b"), "* b")[1],
     "pack": lambda x: einops.pack([x, x], "* c")[0],
 }
 
@@ -60,4 +65,7 @@ def test_einops(name):
 
 def test_opt_einsum():
     check(lambda x, y: opt_einsum.contract("ij,kj->ik", x, y), M, N)
-    check(lambda x, y: opt_einsum.contract("ij,kj,kl->il", x, y, y), M, N)
+    check(lambda x, y: opt_einsum.contract("ij,kj,kl->il", x, y, y, optimize="optimal"), M, N)
+    check(lambda x, y: opt_einsum.contract_expression("ij,kj->ik", x.shape, y.shape)(x, y), M, N)
+    check(lambda x: opt_einsum.contract("ii->", x), S)
+    check(lambda x: opt_einsum.contract("...j,kj->...k", x, x), M)

@@ -7,8 +7,9 @@ import pytest
 from consuming import M, N, V, W, as_given, check
 
 pytest.importorskip("scipy", minversion="1.17")
-from scipy import cluster, differentiate, fft, integrate, optimize, signal, special, stats
-from scipy.spatial.transform import Rotation
+from scipy import cluster, differentiate, fft, integrate, linalg, optimize, signal, special, stats
+from scipy.optimize import elementwise
+from scipy.spatial.transform import RigidTransform, Rotation
 
 Q = np.random.default_rng(1).standard_normal(4)
 
@@ -43,6 +44,27 @@ ONE = {
     "signal.freqz": lambda x: signal.freqz(x)[1],
     "signal.resample": lambda x: signal.resample(x, 9),
     "signal.gauss_spline": lambda x: signal.gauss_spline(x, 2),
+    "stats.iqr": stats.iqr,
+    "stats.gstd": stats.gstd,
+    "stats.kstatvar": stats.kstatvar,
+    "stats.quantile": lambda x: stats.quantile(x, 0.3),
+    "stats.boxcox_llf": lambda x: stats.boxcox_llf(0.5, x),
+    "stats.yeojohnson_llf": lambda x: stats.yeojohnson_llf(0.5, x),
+    "stats.chisquare": lambda x: stats.chisquare(x / x.sum() * 3).statistic,
+    "stats.ttest_1samp, its p": lambda x: stats.ttest_1samp(x, 0.1).pvalue,
+    "stats.tsem": stats.tsem,
+    "integrate.nsum": lambda x: integrate.nsum(lambda k, a: a / k**3, 0 * x + 1, 0 * x + np.inf, args=(x,)).sum,
+    "integrate.romb": lambda x: integrate.romb(x[:5]),
+    "integrate.fixed_quad": lambda x: integrate.fixed_quad(lambda t: t * t, 0, x[0])[0],
+    "differentiate.jacobian": lambda x: differentiate.jacobian(lambda t: t**3, x).df,
+    "optimize.elementwise.find_root": lambda x: elementwise.find_root(
+        lambda t, a: t**3 - a, (0 * x, 0 * x + 2), args=(x,)).x,
+    "optimize.rosen_hess": optimize.rosen_hess,
+    "optimize.rosen_hess_prod": lambda x: optimize.rosen_hess_prod(x, x),
+    "fft.ifht": lambda x: fft.ifht(x, 0.1, 0.5),
+    "signal.convolve": lambda x: signal.convolve(x, x, method="fft"),
+    "signal.envelope": signal.envelope,
+    "signal.vectorstrength": lambda x: signal.vectorstrength(x, 0.5)[0],
     "optimize.rosen": optimize.rosen,
     "optimize.rosen_der": optimize.rosen_der,
 }  # fmt: skip
@@ -64,6 +86,12 @@ ROTATIONS = {
     "as_rotvec": lambda q: Rotation.from_quat(q).as_rotvec(),
     "product": lambda q: (Rotation.from_quat(q) * Rotation.from_quat(q)).as_matrix(),
     "from_rotvec": lambda q: Rotation.from_rotvec(q[:3]).as_quat(),
+    "from_euler": lambda q: Rotation.from_euler("zyx", q[:3]).as_matrix(),
+    "as_mrp": lambda q: Rotation.from_quat(q).as_mrp(),
+    "inverse": lambda q: Rotation.from_quat(q).inv().as_quat(),
+    "magnitude": lambda q: Rotation.from_quat(q).magnitude(),
+    "power": lambda q: (Rotation.from_quat(q) ** 0.5).as_matrix(),
+    "rigid": lambda q: RigidTransform.from_translation(q[:3]).apply(q[:3]),
 }
 
 
@@ -88,4 +116,6 @@ def test_rotations(name):
 
 def test_matrices():
     check(cluster.vq.whiten, M)
+    check(lambda x: linalg.block_diag(x, x * x), M)
+    check(lambda x: signal.freqz_sos(as_given([[1.0, 0.2, 0.1, 1.0, 0.3, 0.1]], x), worN=4)[1] * x[0, 0], M)
     check(lambda x: stats.directional_stats(x).mean_direction, M)

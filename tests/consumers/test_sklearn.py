@@ -7,10 +7,12 @@ from consuming import M, N, S, V, W, check
 pytest.importorskip("scipy")
 sklearn = pytest.importorskip("sklearn", minversion="1.8")
 from sklearn import metrics, preprocessing
+from sklearn.covariance import empirical_covariance
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.metrics import pairwise
 from sklearn.mixture import GaussianMixture
+from sklearn.utils import extmath
 
 # A metric that averages over outputs gives a Python float; raw values are an array.
 METRICS = (
@@ -31,6 +33,16 @@ ESTIMATORS = {
     "PolynomialFeatures": lambda x: preprocessing.PolynomialFeatures().fit_transform(x),
     "PCA": lambda x: PCA(2, svd_solver="full").fit(x).explained_variance_,
     "PCA by covariance": lambda x: PCA(2, svd_solver="covariance_eigh").fit(x).explained_variance_,
+    "PCA, transformed": lambda x: abs(PCA(2, svd_solver="full").fit_transform(x)),
+    "PCA, its covariance": lambda x: PCA(2, svd_solver="full").fit(x).get_covariance(),
+    "QuantileTransformer": lambda x: preprocessing.QuantileTransformer(n_quantiles=4).fit_transform(x),
+    "StandardScaler, inverse": lambda x: preprocessing.StandardScaler().fit(x).inverse_transform(x),
+    "minmax_scale": preprocessing.minmax_scale,
+    "add_dummy_feature": preprocessing.add_dummy_feature,
+    "empirical_covariance": empirical_covariance,
+    "row_norms": extmath.row_norms,
+    "softmax": lambda x: extmath.softmax(x, copy=True),
+    "fast_logdet": lambda x: extmath.fast_logdet(x.T @ x),
     "GaussianMixture": lambda x: _mixture().fit(x).means_,
 }  # fmt: skip
 

@@ -55,7 +55,8 @@ def _of_each_axis(pad_width: Any, ndim: int) -> Any:
 
 def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
     """Multiply the windows of one with the other, reversed; long ones an element of it at a time."""
-    a, v = (manip.reshape(x, (1,)) if not x.ndim else x for x in (array(a), array(v)))
+    like = a if type(a) is Tensor else v
+    a, v = (manip.reshape(x, (1,)) if not x.ndim else x for x in (array(a, like), array(v, like)))
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise ShapeError(f"np.convolve: expected vectors with elements, got shapes {a.shape} and {v.shape}")
     if mode not in ("full", "same", "valid"):
@@ -77,7 +78,8 @@ def _convolved(padded: Tensor, factors: Tensor, n: int, m: int) -> Tensor:
 
 
 def correlate(a: Any, v: Any, mode: str = "valid") -> Tensor:
-    a, v = array(a), elementwise.conj(array(v))
+    like = a if type(a) is Tensor else v
+    a, v = array(a, like), elementwise.conj(array(v, like))
     y = convolve(a, manip.flip(v), mode)
     if mode == "same" and a.shape[0] < v.shape[0] and a.shape[0] % 2 == 0:
         full = convolve(a, manip.flip(v), "full")  # NumPy cuts the other of two middles then
@@ -94,7 +96,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         left = right = None
     n = xp.shape[0]
     if n == 1:
-        y = searching.where(elementwise.isnan(x), x, fp[0])
+        y = manip.broadcast_to(fp[0], x.shape)
     else:
         after = searching.searchsorted(xp.detach(), manip.reshape(x.detach(), (-1,)), side="right")
         at = manip.reshape(elementwise.clip(after - 1, 0, n - 2), x.shape)
