@@ -18,7 +18,7 @@ from .engine.fit import fit, space, zeros
 from .engine.modes import RECORDING
 from .engine.namespace import SPACES, ops
 from .engine.node import Dual, Node, Output, Standin
-from .engine.operands import PYTHON_SCALARS, Functions, check_operands, explain, snapshot
+from .engine.operands import PYTHON_SCALARS, Functions, check_operands, explain, plain_number, snapshot
 from .engine.tensor import Tensor, lift, wrap
 from .rules import Joint, Map
 
@@ -111,7 +111,7 @@ class Op:
         values = []
         for i, a in enumerate(args):
             if type(a) is not Tensor:
-                values.append(a)
+                values.append(plain_number(a))
             elif nodes[i] is None or nodes[i].level == level:
                 values.append(a._value)
             else:

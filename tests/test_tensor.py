@@ -1,6 +1,7 @@
 """The Tensor that PyTorch and NumPy users know: attributes, operators, conversions, copies."""
 
 import copy
+import enum
 import pickle
 
 import numpy as np
@@ -220,3 +221,17 @@ def test_dtypes_are_numpys_too():
     assert np.dtype(dualad.float32) == np.float32
     assert np.zeros(2, dtype=dualad.int16).dtype == np.int16
     assert dualad.ones(3).nbytes == 12
+
+
+def test_numbers_of_subclasses_are_numbers(x):
+    class Two(enum.IntEnum):
+        TWO = 2
+
+    assert (x - x.size).tolist() == (x - 4).tolist()
+    assert (Two.TWO * x).dtype == x.dtype
+    assert dualad.maximum(x, Two.TWO).tolist() == [[2.0, 2.0], [3.0, 4.0]]
+
+
+def test_flat_writes_through(x):
+    x.flat[::3] += 10.0
+    assert x.tolist() == [[11.0, 2.0], [3.0, 14.0]]

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..backends.registry import BY_TYPE, DTYPES
 from .namespace import SPACES, ops
-from .node import Standin
 from .tensor import Tensor, raw_value
 
 
@@ -81,8 +80,3 @@ def _unbroadcast(xp: Any, a: Any, want: tuple[int, ...]) -> Any:
         i for i, (w, h) in enumerate(zip(want[-len(a.shape) :], a.shape, strict=False)) if w == 1 != h
     )
     return xp.sum(a, axis=axes, keepdims=True) if axes else a
-
-
-def standin_like(value: Any) -> Standin:
-    """Return a stand-in of an array, Tensor or stand-in."""
-    return Standin(value.shape, value.dtype)

@@ -69,6 +69,17 @@ def plain_array(value: Any) -> Any:
     return np.asarray(value)
 
 
+def plain_number(value: Any) -> Any:
+    """Return a number of a subclass of Python's, such as an IntEnum's, as one of Python's own."""
+    if type(value) in PYTHON_SCALARS or isinstance(value, np.generic):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    return complex(value) if isinstance(value, complex) else value
+
+
 def type_name(value: Any) -> str:
     """Return the name of a value's type, with its module: there are many that are called Tensor."""
     kind = type(value)

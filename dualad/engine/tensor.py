@@ -110,6 +110,11 @@ class Tensor(Operators, Methods):
         return _Size(n, self._value.shape)
 
     @property
+    def flat(self) -> Tensor:
+        """The elements as a vector, through which they can be written: ``x.flat[::n] = 0``."""
+        return self.reshape(-1)
+
+    @property
     def itemsize(self) -> int:
         """The bytes of an element."""
         return self.dtype.itemsize
