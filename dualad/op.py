@@ -144,7 +144,7 @@ class Op:
 
     def within(self, xp: Any, *values: Any, **static: Any) -> Any:
         """Compute the op inside a rule: on Tensors differentiably, on arrays by their backend."""
-        return self(*values, **static) if xp is ops else self.functions[type(values[0])](*values, **static)
+        return self(*values, **static) if xp is ops else self.functions.compute(xp, *values, **static)
 
     def record(self, y: Any, values: list[Any], nodes: list[Any], level: int, static: Any) -> Any:
         """Return the result `y` as Tensors of `level`, with the tape's node or with its tangent."""

@@ -7,8 +7,7 @@ from threading import Lock
 from typing import Any
 from weakref import ref
 
-import numpy as np
-
+from ..backends.registry import BY_TYPE
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .fit import zeros
 from .modes import set_grad_enabled
@@ -170,7 +169,8 @@ def _accumulate(box: GradBox | None, g: Any, create_graph: bool) -> None:
 
 def _sequence(tensors: Any) -> list[Any]:
     """Return what was given as a list: what is no collection stands for a list of one."""
-    alone = type(tensors) is Tensor or not isinstance(tensors, Iterable) or isinstance(tensors, np.ndarray)
+    kind = type(tensors)
+    alone = kind is Tensor or BY_TYPE[kind] is not None or not isinstance(tensors, Iterable)
     return [tensors] if alone else list(tensors)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..dtypes import DType
-from ..engine.namespace import ops
 from ..engine.shapes import kept, same
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
@@ -58,7 +57,7 @@ def _solve(xp: Any, a: Any, b: Any, *, axis: int) -> Any:
 
 
 def _recurrence(xp: Any, a: Any, b: Any, axis: int) -> Any:
-    return recurrence(a, b, axis=axis) if xp is ops else _solve(xp, a, b, axis=axis)
+    return recurrence.within(xp, a, b, axis=axis)
 
 
 def _recurrence_from_the_end(xp: Any, g: Any, like: Any, a: Any, *, axis: int) -> Any:
@@ -70,7 +69,7 @@ def _recurrence_from_the_end(xp: Any, g: Any, like: Any, a: Any, *, axis: int) -
 # -- ops ---------------------------------------------------------------------------------------
 
 #: ``y[i] = a[i] * y[i - 1] + b[i]`` along an axis, beginning with ``y[0] = b[0]``.
-recurrence = Op(
+recurrence: Op = Op(
     "recurrence(a, b)",
     Differential(lambda xp, t, a, y, *, axis: _recurrence(xp, a, _delayed(xp, y, axis, 0) * t, axis)),
     Linear(_recurrence_from_the_end),

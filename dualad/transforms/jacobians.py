@@ -12,11 +12,11 @@ from typing import Any
 
 from ..engine.fit import zeros
 from ..engine.namespace import ops
-from ..engine.tensor import Tensor, wrap
+from ..engine.tensor import Tensor
 from ..errors import GradientError
 from . import trees
 from .forward import jvp
-from .reverse import _place, grad, vjp
+from .reverse import argument_places, grad, vjp
 
 
 def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
@@ -184,8 +184,7 @@ def _jacobian(name: str, f: Any, argnums: Any, build: Any) -> Callable[..., Any]
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        wanted = argnums if several else (argnums,)
-        places = [_place(name, n, len(args)) for n in wanted]
+        places = argument_places(name, argnums, len(args))
 
         def of_wanted(*chosen: Any) -> Any:
             filled = list(args)
@@ -248,7 +247,7 @@ def _columns(name: str, y: Any, pullback: Any, primals: Any, several: bool) -> A
 def _gathered(parts: list[Any], shape: tuple[int, ...], like: Any, axis: int) -> Any:
     """Return the rows (axis 0) or columns (-1) of a Jacobian as one array, of the kind of an argument."""
     if not parts:
-        x = wrap(ops.asarray(like))
+        x = ops.asarray(like)
         stacked = ops.zeros((0, *x.shape), dtype=x.dtype, device=x.device)
     else:
         stacked = ops.stack([ops.asarray(p) for p in parts], axis=axis)

@@ -168,15 +168,10 @@ def grad(
 
 def _gradient(name: str, f: Any, argnums: Any, has_aux: bool, with_value: bool) -> Callable[..., Any]:
     several = isinstance(argnums, (tuple, list))
-    wanted = tuple(argnums) if several else (argnums,)
-    if not all(isinstance(n, int) for n in wanted):
-        raise TypeError(f"{name}: argnums must be an int or a tuple of ints, got {argnums!r}")
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        places = [_place(name, n, len(args)) for n in wanted]
-        if len(set(places)) < len(places):
-            raise GradientError(f"{name}: argnums names an argument twice, got {argnums}")
+        places = argument_places(name, argnums, len(args))
         tape = _Taped(name, [args[n] for n in places])
         filled = list(args)
         for n, tensors in zip(places, tape.inputs(), strict=True):
@@ -201,12 +196,28 @@ def _gradient(name: str, f: Any, argnums: Any, has_aux: bool, with_value: bool) 
     return differentiated
 
 
-def _place(name: str, n: int, count: int) -> int:
-    if not -count <= n < count:
-        raise GradientError(
-            f"{name}: argnums names argument {n}, but {count} positional arguments were given"
-        )
-    return n % count
+def argument_places(name: str, argnums: Any, count: int) -> list[int]:
+    """Return the places of the arguments that `argnums` names, counted from the front.
+
+    Raises
+    ------
+    TypeError
+        If they are no integers.
+    GradientError
+        If there are not so many arguments, or one is named twice.
+    """
+    wanted = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+    if not all(isinstance(n, int) for n in wanted):
+        raise TypeError(f"{name}: argnums must be an int or a tuple of ints, got {argnums!r}")
+    for n in wanted:
+        if not -count <= n < count:
+            raise GradientError(
+                f"{name}: argnums names argument {n}, but {count} positional arguments were given"
+            )
+    places = [n % count for n in wanted]
+    if len(set(places)) < len(places):
+        raise GradientError(f"{name}: argnums names an argument twice, got {argnums}")
+    return places
 
 
 def _one(value: Any) -> Any:

@@ -78,3 +78,9 @@ def test_estimators(name):
 def test_more_estimators():
     check(lambda x: preprocessing.KernelCenterer().fit_transform(x), S)
     check(lambda x, y: Ridge(solver="svd").fit(x, y[:5]).coef_, M, np.append(V, 0.0)[:6])
+
+
+def test_a_diagonal_that_is_written_through_flat():
+    from sklearn.covariance import ledoit_wolf
+
+    check(lambda x: ledoit_wolf(x)[0], M)

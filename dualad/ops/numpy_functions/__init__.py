@@ -55,10 +55,9 @@ def _special(name: str) -> Any:
 
 def _array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     function = FUNCTIONS.get(func)
-    name = f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
     if function is None:
         raise NumPyFunctionError(
-            f"{name}: not available on Tensors; use x.detach().numpy() if its derivative is not wanted"
+            f"{_name(func)}: not available on Tensors; use x.detach().numpy() if its derivative is not wanted"
         )
     try:
         return function(*args, **kwargs)
@@ -68,8 +67,12 @@ def _array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any)
     args, kwargs = without_defaults(func, function, args, kwargs)
     reason = _refusal(function, args, kwargs)
     if reason is not None:
-        raise NumPyFunctionError(f"{name}: on Tensors, {reason}")
+        raise NumPyFunctionError(f"{_name(func)}: on Tensors, {reason}")
     return function(*args, **kwargs)
+
+
+def _name(func: Any) -> str:
+    return f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
 
 
 def _refusal(function: Any, args: Any, kwargs: Any) -> TypeError | None:

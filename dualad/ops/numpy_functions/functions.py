@@ -67,6 +67,9 @@ def _spread(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+_mean = _reduction("mean", reductions.mean)
+
+
 def _flag(keepdims: Any) -> bool:
     return keepdims is not np._NoValue and bool(keepdims)
 
@@ -207,7 +210,7 @@ def _named(theirs: Any, ours: Any, names: str, adapted: Any = lambda f: f) -> di
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: _reduction("sum", reductions.sum), np.prod: _reduction("prod", reductions.prod),
-    np.mean: lambda a, *args, **kw: _reduction("mean", reductions.mean)(floating(a), *args, **kw),
+    np.mean: lambda a, *args, **kw: _mean(floating(a), *args, **kw),
     np.max: _extremum("max", reductions.max), np.min: _extremum("min", reductions.min),
     np.amax: _extremum("max", reductions.max), np.amin: _extremum("min", reductions.min),
     np.all: _extremum("all", reductions.all), np.any: _extremum("any", reductions.any),

@@ -9,7 +9,6 @@ from ...engine.fit import astype
 from ...engine.namespace import ops
 from ...engine.operands import PYTHON_SCALARS
 from ...engine.tensor import lift
-from ...op import Op
 from ...rules import Rule, Scale
 
 
@@ -30,11 +29,6 @@ def beside(xp: Any, a: Any, x: Any) -> Any:
 def singular(rule: Rule) -> Scale:
     """A Scale whose factor is infinite or NaN at some finite arguments."""
     return Scale(rule, singular=True)
-
-
-def within(xp: Any, op: Op, *values: Any) -> Any:
-    """Call an op of ours that no backend has, in the namespace of a rule."""
-    return op(*values) if xp is ops else op.functions.compute(xp, *values)
 
 
 def is_pole(xp: Any, a: Any) -> Any:

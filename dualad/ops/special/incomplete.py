@@ -11,7 +11,7 @@ from typing import Any
 
 from ...op import Binary, Op
 from ...rules import Missing, Scale
-from .common import beside, is_pole, singular, within
+from .common import beside, is_pole, singular
 
 # -- densities ---------------------------------------------------------------------------------
 
@@ -56,18 +56,18 @@ beta_density = Op(
 
 def _beta_density_slope(xp: Any, a: Any, b: Any, c: Any, x: Any) -> Any:
     a, b = beside(xp, a, x), beside(xp, b, x)
-    return within(xp, beta_density, a - 1, b, c, x) - within(xp, beta_density, a, b - 1, c, x)
+    return beta_density.within(xp, a - 1, b, c, x) - beta_density.within(xp, a, b - 1, c, x)
 
 
 def gamma_slope(xp: Any, a: Any, x: Any) -> Any:
     """The derivative of gammainc(a, x) in x (DLMF 8.2.4 and 8.8.13)."""
-    return within(xp, gamma_density, a, x)
+    return gamma_density.within(xp, a, x)
 
 
 def beta_slope(xp: Any, a: Any, b: Any, x: Any) -> Any:
     """The derivative of betainc(a, b, x) in x (DLMF 8.17.1)."""
     a, b = beside(xp, a, x), beside(xp, b, x)
-    return within(xp, beta_density, a, b, a + b, x)
+    return beta_density.within(xp, a, b, a + b, x)
 
 
 # -- incomplete gamma --------------------------------------------------------------------------
