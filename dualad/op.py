@@ -133,8 +133,12 @@ class Op:
         array = check_operands(self.name, values)
         if array is None:  # Python's numbers alone
             return self(*(ops.asarray(v) for v in values), **static)
+        mode, function = RECORDING.get(), self.functions[type(array)]
         try:
-            y = self.functions[type(array)](*values, **static)
+            if type(mode) is bool:
+                y = function(*values, **static)
+            else:
+                y = mode.compute(self, function, values, static)
             return tuple(y) if isinstance(y, (tuple, list)) else y  # named tuples among them
         except (ValueError, TypeError, RuntimeError, IndexError) as error:
             reason = explain(error, self.name, values)
@@ -169,9 +173,13 @@ class Op:
             return Tensor(y, Dual(level, t))
         readable = (*values, y)
         saved = tuple(None if n is None else m.pick(readable) for n, m in zip(live, maps, strict=True))
+        shape, dtype = (None, tuple((a.shape, a.dtype) for a in y)) if several else (y.shape, y.dtype)
+        node = Node(self, level, tuple(live), saved, static, shape, dtype)
+        mode = RECORDING.get()
+        if type(mode) is not bool:
+            mode.recorded(node)
         if not several:
-            return Tensor(y, Node(self, level, tuple(live), saved, static, y.shape, y.dtype))
-        node = Node(self, level, tuple(live), saved, static, None, tuple((a.shape, a.dtype) for a in y))
+            return Tensor(y, node)
         return tuple(Tensor(a, Output(node, i, a.shape, a.dtype)) for i, a in enumerate(y))
 
     def push(self, y: Any, values: list[Any], duals: list[Any], static: Any) -> Any:
@@ -263,17 +271,17 @@ class Unary(Op):
         if x._alias is not None:
             x._alias.refresh(x)
         value, node = x._value, x._node
-        function = self.functions[type(value)]
-        if function is None:
+        function, mode = self.functions[type(value)], RECORDING.get()
+        if function is None or (mode is not True and mode is not False):
             return super().__call__(x, **static)
         try:
-            if type(node) is Dual and self.differentiable and RECORDING.get():
+            if type(node) is Dual and self.differentiable and mode:
                 y = self.push_arrays(function, (value,), (node,), node.level, static)
                 return super().__call__(x, **static) if y is None else y
             y = function(value, **static) if static else function(value)
         except (ValueError, TypeError, RuntimeError, IndexError):
             return super().__call__(x, **static)  # fails again, and explains
-        if node is None or not self.differentiable or not RECORDING.get():
+        if node is None or not self.differentiable or not mode:
             return Tensor(y)
         saved = self.maps[0].pick((value, y))
         return Tensor(y, Node(self, node.level, (node,), (saved,), static, y.shape, y.dtype))
@@ -308,19 +316,19 @@ class Binary(Op):
                 function = other
             elif other is not None or kind2 not in PYTHON_SCALARS:
                 return super().__call__(x1, x2)
-        node = node1 or node2
-        if function is None:
+        node, mode = node1 or node2, RECORDING.get()
+        if function is None or (mode is not True and mode is not False):
             return super().__call__(x1, x2)
         if node1 is not None and node2 is not None and node1.level != node2.level:
             return super().__call__(x1, x2)
         try:
-            if type(node) is Dual and self.differentiable and RECORDING.get():
+            if type(node) is Dual and self.differentiable and mode:
                 y = self.push_arrays(function, (value1, value2), (node1, node2), node.level, _NO_KEYWORDS)
                 return super().__call__(x1, x2) if y is None else y
             y = function(value1, value2)
         except (ValueError, TypeError, RuntimeError):
             return super().__call__(x1, x2)
-        if node is None or not self.differentiable or not RECORDING.get():
+        if node is None or not self.differentiable or not mode:
             return Tensor(y)
         map1, map2 = self.maps
         if map1.reads or map2.reads:

@@ -1,4 +1,4 @@
-"""Modes: whether ops are recorded, and what a number made of a tracked Tensor does.
+"""Modes: whether ops are recorded, who looks on, and what a number made of a tracked Tensor does.
 
 They are per thread and per async task.
 """
@@ -9,13 +9,92 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextvars import ContextVar, Token
+from time import perf_counter
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Read by every op on a tracked Tensor: a ContextVar costs 20 ns, and each thread and each
-#: asyncio task has a value of its own.
-RECORDING: ContextVar[bool] = ContextVar("dualad_recording", default=True)
+#: Read by every op: a ContextVar costs 20 ns, and each thread and each asyncio task has a value of
+#: its own. True, False, or, where somebody looks on, a `Watched` that is as true as it says.
+RECORDING: ContextVar[Any] = ContextVar("dualad_recording", default=True)
+
+
+class Observer:
+    """Somebody who is told of each op; the methods of this class do nothing.
+
+    The profiler, anomaly mode and the hooks for saved values are such. While there is one, ops and
+    walks take their general path; while there is none, nothing is spent on it.
+    """
+
+    def computed(self, op: Any, values: Any, y: Any, seconds: float) -> None:
+        """Be told that an op has computed `y`, an array or a tuple of them, of arrays and numbers."""
+
+    def recorded(self, node: Any) -> None:
+        """Be told of a new node of a tape."""
+
+    def pulled(self, node: Any, g: Any, parts: list[Any], seconds: float) -> None:
+        """Be told of a node's cotangent (a list for several outputs) and of those it gave its parents."""
+
+
+class Watched:
+    """Whether ops are recorded, and who looks on."""
+
+    __slots__ = ("observers", "recording")
+
+    def __init__(self, recording: bool, observers: tuple[Observer, ...]) -> None:
+        self.recording, self.observers = recording, observers
+
+    def __bool__(self) -> bool:
+        return self.recording
+
+    def compute(self, op: Any, function: Any, values: Any, static: dict[str, Any]) -> Any:
+        """Call a backend's function for an op, and tell who looks on."""
+        start = perf_counter()
+        y = function(*values, **static)
+        seconds = perf_counter() - start
+        for observer in self.observers:
+            observer.computed(op, values, y, seconds)
+        return y
+
+    def recorded(self, node: Any) -> None:
+        """Tell who looks on of a new node."""
+        for observer in self.observers:
+            observer.recorded(node)
+
+    def pulled(self, node: Any, g: Any, parts: list[Any], seconds: float) -> None:
+        """Tell who looks on what a node's pull gave."""
+        for observer in self.observers:
+            observer.pulled(node, g, parts, seconds)
+
+
+def observers() -> tuple[Observer, ...]:
+    """Return who looks on in this thread or task, the one that came last at the end."""
+    mode = RECORDING.get()
+    return () if type(mode) is bool else mode.observers
+
+
+def _set_recording(recording: bool) -> Token[Any]:
+    """Set whether ops are recorded, whoever looks on."""
+    watching = observers()
+    return RECORDING.set(Watched(recording, watching) if watching else recording)
+
+
+class observing:
+    """Let an observer look on, in this thread or task, until the ``with`` ends."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def __enter__(self) -> None:
+        RECORDING.set(Watched(bool(RECORDING.get()), (*observers(), self._observer)))
+
+    def __exit__(self, *exc: object) -> None:
+        left = list(observers())
+        left.reverse()  # entered twice, it leaves the inner one
+        if self._observer in left:
+            left.remove(self._observer)
+        recording = bool(RECORDING.get())
+        RECORDING.set(Watched(recording, tuple(left[::-1])) if left else recording)
 
 
 def is_grad_enabled() -> bool:
@@ -28,7 +107,7 @@ def is_grad_enabled() -> bool:
     ...     dualad.is_grad_enabled()
     False
     """
-    return RECORDING.get()
+    return bool(RECORDING.get())
 
 
 class _Mode:
@@ -36,10 +115,10 @@ class _Mode:
 
     def __init__(self, enabled: bool) -> None:
         self._enabled = enabled
-        self._tokens: list[Token[bool]] = []
+        self._tokens: list[Token[Any]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(RECORDING.set(self._enabled))
+        self._tokens.append(_set_recording(self._enabled))
 
     def __exit__(self, *exc: object) -> None:
         RECORDING.reset(self._tokens.pop())
@@ -161,17 +240,17 @@ class set_grad_enabled(_Mode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__(bool(mode))
-        self._before = RECORDING.get()
-        RECORDING.set(self._enabled)
+        self._before = is_grad_enabled()
+        _set_recording(self._enabled)
 
     def __enter__(self) -> None:
-        RECORDING.set(self._enabled)
+        _set_recording(self._enabled)
 
     def __exit__(self, *exc: object) -> None:
-        RECORDING.set(self._before)
+        _set_recording(self._before)
 
     def __call__(self, function: F) -> F:
-        RECORDING.set(self._before)
+        _set_recording(self._before)
         return super().__call__(function)
 
 

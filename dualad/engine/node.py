@@ -46,8 +46,9 @@ class Node:
         Functions called with the cotangent, which may return another.
     """
 
+    # `_metadata` is not there before it is asked for: most nodes live without.
     __slots__ = (
-        "__weakref__", "dtype", "hooks", "level", "number", "op", "parents", "saved", "shape",
+        "__weakref__", "_metadata", "dtype", "hooks", "level", "number", "op", "parents", "saved", "shape",
         "static",
     )  # fmt: skip
 
@@ -75,6 +76,63 @@ class Node:
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """The nodes of the op's arguments, each with the number of the output it used."""
         return tuple(_edge(p) for p in self.parents)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What others keep with the node; anomaly mode and the profiler keep ``"line"`` here."""
+        try:
+            return self._metadata
+        except AttributeError:
+            self._metadata: dict[str, Any] = {}
+            return self._metadata
+
+    @property
+    def line(self) -> str | None:
+        """The line of the user's program that made the node, if an observer has looked on."""
+        return self.metadata.get("line") if hasattr(self, "_metadata") else None
+
+
+class Tended(Node):
+    """A node that is not walked in the usual way: others have hooks on it, or keep what it saved.
+
+    A Node is turned into one by giving it this class, which has no attributes of its own: so the
+    usual way has nothing to ask. Its ``saved`` may be a `Packed`.
+    """
+
+    __slots__ = ()
+
+    @property
+    def saved(self) -> Any:
+        """What the node saved; fetched, where another has it."""
+        kept = _SAVED.__get__(self)
+        return kept.unpack() if type(kept) is Packed else kept
+
+    @saved.setter
+    def saved(self, value: Any) -> None:
+        _SAVED.__set__(self, value)
+
+
+_SAVED: Any = Node.__dict__["saved"]
+
+
+class Packed:
+    """What a node saved, in the keeping of another; `unpack` fetches it."""
+
+    __slots__ = ("unpack",)
+
+    def __init__(self, unpack: Callable[[], Any]) -> None:
+        self.unpack = unpack
+
+
+class CallNode(Node):
+    """The application of a function with a rule of its own, which pulls to all arguments at once.
+
+    Its op has a method ``pull(node, cotangents, differentiable)``. It is given a list with a cotangent for
+    each output (arrays; Tensors where the pass is differentiated or above the first level), and gives a
+    list with one, or None, for each parent.
+    """
+
+    __slots__ = ()
 
 
 class Leaf(Node):
@@ -138,6 +196,47 @@ class Dual:
     def __init__(self, level: int, tangent: Any) -> None:
         self.level = level
         self.tangent = tangent
+
+
+class Batch:
+    """What a Tensor carries that has a value for each of several examples: `vmap`'s level and their number.
+
+    All Tensors of one `vmap` share it.
+    """
+
+    __slots__ = ("level", "randomness", "size")
+
+    def __init__(self, level: int, size: int, randomness: str = "error") -> None:
+        self.level, self.size, self.randomness = level, size, randomness
+
+
+class Batched:
+    """The value of a Tensor of a Batch: the examples' values along the first axis of one array.
+
+    Its shape is that of one example, so that who asks a Tensor sees the program of one example.
+
+    Attributes
+    ----------
+    value : array or Tensor of a lower level
+        Of shape ``(batch.size, *shape)``.
+    batch : Batch
+        Which `vmap` it belongs to.
+    """
+
+    __slots__ = ("batch", "value")
+
+    def __init__(self, value: Any, batch: Batch) -> None:
+        self.value, self.batch = value, batch
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.value.shape[1:]
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the elements."""
+        return self.value.dtype
 
 
 class Standin:

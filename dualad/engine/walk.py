@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from ..backends.registry import DTYPES
 from ..dtypes import DType
 from ..errors import GradientError
 from .fit import fit, zeros
+from .modes import RECORDING, observers
 from .namespace import SPACES, ops
-from .node import Leaf, Node, Output
+from .node import CallNode, Leaf, Node, Output
 from .tensor import Tensor, lift, wrap
 
 FREED = (
@@ -53,6 +55,7 @@ class Walk:
         self.totals: dict[int, Any] = {}
         self.owned: set[int] = set()
         self.heap: list[int] = []
+        self.masked: set[int] = set()  # whose cotangents have zeros that mean "not chosen"
         #: Called with each leaf and its cotangent, if set.
         self.arrived: Callable[[Leaf, Any], None] | None = None
 
@@ -82,84 +85,137 @@ class Walk:
         reached: dict[Node, Any] = {}
         # One long loop with its names at hand: this is where a backward pass spends its time.
         heap, nodes, totals, owned, needed = self.heap, self.nodes, self.totals, self.owned, self.needed
-        retain, differentiable = self.retain, self.differentiable
+        retain, differentiable, masked = self.retain, self.differentiable, self.masked
+        usual = None if observers() else Node  # where somebody looks on, no node is walked the short way
+        node: Any = None
         # What is asked of a dtype and of a type of array is asked once for each run of nodes alike.
         dtype = kind = xp = None
         is_complex = lifted = several = False
-        masked: set[int] = set()  # the nodes whose cotangents have zeros that mean "not chosen"
-        while heap:
-            number = -heappop(heap)
-            node, g = nodes.pop(number), totals.pop(number)
-            safe = bool(masked) and number in masked
-            if node.hooks is not None:
-                g = _call_hooks(node, g)
-                owned.discard(number)
-            if captured and node in captured:
-                reached[node] = g
-                owned.discard(number)
-            if type(node) is not Node:
-                self._leave(node, g)
-                continue
-            saved = node.saved
-            if saved is None:
-                raise GradientError(FREED.format(node=node.name()))
-            if node.dtype is not dtype or type(g) is not kind:
-                several = type(g) is list  # a cotangent for each output
-                if several:
-                    g = _materialize(node, g)
-                dtype, kind = node.dtype, type(g[0]) if several else type(g)
-                is_complex = not several and DTYPES[dtype].is_complex
-                # Above the first level values are Tensors, whose dtypes are dualad's own.
-                lifted = differentiable or kind is Tensor or type(dtype) is DType
-                xp = ops if lifted else SPACES[kind]
-            if differentiable:
-                saved = _as_tensors(node, saved)
-            elif lifted:
-                g, saved = lift(g), lift(saved)
-            for parent, rule, reads in zip(node.parents, node.op.maps, saved):  # noqa: B905  is slower
-                if parent is None or (needed is not None and parent not in needed):
+        try:
+            while heap:
+                number = -heappop(heap)
+                node, g = nodes.pop(number), totals.pop(number)
+                safe = bool(masked) and number in masked
+                if node.hooks is not None:
+                    g = _call_hooks(node, g)
+                    owned.discard(number)
+                if captured and node in captured:
+                    reached[node] = g
+                    owned.discard(number)
+                if type(node) is not usual:
+                    self._step(node, g, safe)
                     continue
-                if rule.is_identity:
-                    pulled = g if parent.shape == node.shape and parent.dtype is dtype else fit(g, parent)
-                elif rule.in_place is not None and not lifted:
-                    self._pull_in_place(rule, xp, g, node, parent)
-                    if safe or rule.masks:
-                        masked.add(parent.number)
-                    continue
-                else:
-                    factor_rule = rule.factor_rule
-                    plain = not (is_complex or several or safe)
-                    if factor_rule is not None and parent.dtype is dtype and plain:
-                        pulled = g * factor_rule(xp, *reads)
-                    else:
-                        # abs has a complex argument and a real result.
-                        conjugate = is_complex or DTYPES[parent.dtype].is_complex
-                        pulled = rule.pull(xp, g, parent, reads, node.static, conjugate, safe)
-                        if rule.masks:
+                saved = node.saved
+                if saved is None:
+                    raise GradientError(FREED.format(node=node.name()))
+                if node.dtype is not dtype or type(g) is not kind:
+                    several = type(g) is list  # a cotangent for each output
+                    if several:
+                        g = _materialize(node, g)
+                    dtype, kind = node.dtype, type(g[0]) if several else type(g)
+                    is_complex = not several and DTYPES[dtype].is_complex
+                    # Above the first level values are Tensors, whose dtypes are dualad's own.
+                    lifted = differentiable or kind is Tensor or type(dtype) is DType
+                    xp = ops if lifted else SPACES[kind]
+                if differentiable:
+                    saved = _as_tensors(node, saved)
+                elif lifted:
+                    g, saved = lift(g), lift(saved)
+                for parent, rule, reads in zip(node.parents, node.op.maps, saved):  # noqa: B905  is slower
+                    if parent is None or (needed is not None and parent not in needed):
+                        continue
+                    if rule.is_identity:
+                        pulled = g if parent.shape == node.shape and parent.dtype is dtype else fit(g, parent)
+                    elif rule.in_place is not None and not lifted:
+                        self._pull_in_place(rule, xp, g, node, parent)
+                        if safe or rule.masks:
                             masked.add(parent.number)
-                    if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
-                        pulled = fit(pulled, parent)
-                # `deposit`, unrolled for the first cotangent, which is most often the only one.
-                number = parent.number
-                if safe:
-                    masked.add(number)
-                if number not in totals:
-                    nodes[number], totals[number] = parent, pulled
-                    heappush(heap, -number)
-                elif number in owned and not lifted:
-                    totals[number] += pulled
-                else:
-                    self.deposit(parent, pulled)
-            if not retain and node.op.saves:  # what saves nothing can be walked again
-                node.saved = None
+                        continue
+                    else:
+                        factor_rule = rule.factor_rule
+                        plain = not (is_complex or several or safe)
+                        if factor_rule is not None and parent.dtype is dtype and plain:
+                            pulled = g * factor_rule(xp, *reads)
+                        else:
+                            # abs has a complex argument and a real result.
+                            conjugate = is_complex or DTYPES[parent.dtype].is_complex
+                            pulled = rule.pull(xp, g, parent, reads, node.static, conjugate, safe)
+                            if rule.masks:
+                                masked.add(parent.number)
+                        if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
+                            pulled = fit(pulled, parent)
+                    # `deposit`, unrolled for the first cotangent, which is most often the only one.
+                    number = parent.number
+                    if safe:
+                        masked.add(number)
+                    if number not in totals:
+                        nodes[number], totals[number] = parent, pulled
+                        heappush(heap, -number)
+                    elif number in owned and not lifted:
+                        totals[number] += pulled
+                    else:
+                        self.deposit(parent, pulled)
+                if not retain and node.op.saves:  # what saves nothing can be walked again
+                    node.saved = None
+        except BaseException as error:
+            if node is not None:
+                error.add_note(_whereabouts(node))
+            raise
         return reached
 
-    def _leave(self, node: Node, g: Any) -> None:
-        """Hand on the cotangent of a node that is no op's: of an output, or of a leaf."""
+    def _step(self, node: Node, g: Any, safe: bool) -> None:
+        """Take a node that is not walked the short way: a leaf, an output, or one that others tend to."""
         if type(node) is Output:
             self._gather(node, g)
-        elif self.arrived is not None and type(node) is Leaf:
-            self.arrived(node, g)
+            return
+        if type(node) is Leaf:
+            if self.arrived is not None:
+                self.arrived(node, g)
+            return
+        saved = node.saved
+        if saved is None:
+            raise GradientError(FREED.format(node=node.name()))
+        start = perf_counter()
+        if type(g) is list:
+            g = _materialize(node, g)
+        if type(node) is CallNode:
+            parts = node.op.pull(node, g if type(g) is list else [g], self.differentiable)
+        else:
+            parts = self._pulled(node, g, saved, safe)
+        parts = [None if a is None else fit(a, p) for a, p in zip(parts, node.parents, strict=True)]
+        mode = RECORDING.get()
+        if type(mode) is not bool:
+            mode.pulled(node, g, parts, perf_counter() - start)
+        for parent, part in zip(node.parents, parts, strict=True):
+            if part is not None and (self.needed is None or parent in self.needed):
+                if safe:
+                    self.masked.add(parent.number)
+                self.deposit(parent, part)
+        if not self.retain and node.op.saves:
+            node.saved = None
+
+    def _pulled(self, node: Node, g: Any, saved: Any, safe: bool) -> list[Any]:
+        """Return the cotangents of a node's parents, one by one: what `_run` does at greater length."""
+        first = g[0] if type(g) is list else g
+        lifted = self.differentiable or type(first) is Tensor or type(node.dtype) is DType
+        if self.differentiable:
+            saved = _as_tensors(node, saved)
+        elif lifted:
+            g, saved = lift(g), lift(saved)
+        xp = ops if lifted else SPACES[type(first)]
+        is_complex = type(g) is not list and DTYPES[node.dtype].is_complex
+        parts: list[Any] = []
+        for parent, rule, reads in zip(node.parents, node.op.maps_for(len(saved)), saved, strict=True):
+            if parent is None or (self.needed is not None and parent not in self.needed):
+                parts.append(None)
+                continue
+            conjugate = is_complex or DTYPES[parent.dtype].is_complex
+            parts.append(
+                g if rule.is_identity else rule.pull(xp, g, parent, reads, node.static, conjugate, safe)
+            )
+            if rule.masks:
+                self.masked.add(parent.number)
+        return parts
 
     def _pull_in_place(self, rule: Any, xp: Any, g: Any, node: Node, parent: Node) -> None:
         """Pull through a map that can write: reading n elements one by one costs O(n) in all."""
@@ -184,6 +240,12 @@ class Walk:
         gathered = self.totals[op_node.number]
         before = gathered[node.index]
         gathered[node.index] = g if before is None else before + g
+
+
+def _whereabouts(node: Node) -> str:
+    """Return what to add to an error in a backward pass: which op, and the user's line if it is known."""
+    line = "" if node.line is None else f", which {node.line} recorded"
+    return f"This is from the backward pass, at {node.name()}{line}."
 
 
 def _materialize(node: Node, g: list[Any]) -> list[Any]:
