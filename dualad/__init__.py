@@ -193,17 +193,22 @@ from .ops.reductions import all, any, max, mean, min, prod, std, sum, var
 from .ops.searching import argmax, argmin, argsort, count_nonzero, nonzero, searchsorted, sort, where
 from .ops.sets import isin, unique_all, unique_counts, unique_inverse, unique_values
 from .transforms import (
+    directional,
     elementwise_grad,
+    ggnvp,
     grad,
+    grad_and_value,
     hessian,
     hvp,
     jacfwd,
     jacobian,
     jacrev,
     jvp,
+    linear_transpose,
     linearize,
     stop_gradient,
     value_and_grad,
+    vhp,
     vjp,
 )  # fmt: skip
 
@@ -227,12 +232,16 @@ LongTensor, ByteTensor = _CPU_TYPES["LongTensor"], _CPU_TYPES["ByteTensor"]
 BoolTensor = _CPU_TYPES["BoolTensor"]
 
 
-def __getattr__(name: str) -> object:
-    if name != "special":
-        raise AttributeError(f"module 'dualad' has no attribute {name!r}")
-    from importlib import import_module  # its hundred ops are made on first use
+#: Modules that are imported on first use: few programs need them, and they take their time.
+_LAZY = frozenset({"graph", "special"})
 
-    return import_module("dualad.special")
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'dualad' has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(f"dualad.{name}")
 
 
 # Where users import them from, and unpickling looks.
@@ -251,27 +260,27 @@ __all__ = [
     "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays", "broadcast_shapes", "broadcast_to",
     "can_cast", "cat", "cdouble", "ceil", "cfloat", "chunk", "clamp", "clip", "clone", "complex128",
     "complex64", "concat", "concatenate", "conj", "copysign", "cos", "cosh", "count_nonzero", "cuda",
-    "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "device", "diag", "diff", "div", "divide",
-    "dot", "double", "dtype", "e", "einsum", "elementwise_grad", "empty", "empty_like", "enable_grad", "eq",
-    "equal", "errors", "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flatten", "flip", "float",
-    "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "full",
-    "full_like", "gather", "ge", "get_default_dtype", "get_printoptions", "grad", "greater",
-    "greater_equal", "gt", "half", "hessian", "hvp", "hypot", "iinfo", "imag", "index_select", "inf", "int",
-    "int16", "int32", "int64", "int8", "is_grad_enabled", "isclose", "isdtype", "isfinite", "isin", "isinf",
-    "isnan", "jacfwd", "jacobian", "jacrev", "jvp", "le", "less", "less_equal", "linalg", "linearize",
-    "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select",
-    "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis",
-    "movedim", "mul", "multiply", "nan", "ne", "neg", "negative", "newaxis", "nextafter", "no_grad",
-    "nonzero", "norm", "not_equal", "ones", "ones_like", "optim", "permute", "permute_dims", "pi",
-    "positive", "pow", "printoptions", "prod", "rand", "rand_like", "randint", "randn", "randn_like",
-    "randperm", "real", "reciprocal", "relu", "remainder", "repeat", "reshape", "result_type", "roll",
-    "round", "rsqrt", "searchsorted", "set_concretization", "set_default_dtype", "set_grad_enabled",
-    "set_printoptions", "short", "sigmoid", "sign", "signbit", "sin", "sinh", "softmax", "sort", "special",
-    "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sub", "subtract", "sum",
-    "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "tile", "topk",
-    "transpose", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unique_all",
-    "unique_counts", "unique_inverse", "unique_values", "unsqueeze", "unstack", "value_and_grad", "var",
-    "vecdot", "vjp", "where", "zeros", "zeros_like",
+    "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "device", "diag", "diff", "directional",
+    "div", "divide", "dot", "double", "dtype", "e", "einsum", "elementwise_grad", "empty", "empty_like",
+    "enable_grad", "eq", "equal", "errors", "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flatten",
+    "flip", "float", "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack", "from_numpy",
+    "full", "full_like", "gather", "ge", "get_default_dtype", "get_printoptions", "ggnvp", "grad",
+    "grad_and_value", "graph", "greater", "greater_equal", "gt", "half", "hessian", "hvp", "hypot", "iinfo",
+    "imag", "index_select", "inf", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "isclose",
+    "isdtype", "isfinite", "isin", "isinf", "isnan", "jacfwd", "jacobian", "jacrev", "jvp", "le", "less",
+    "less_equal", "linalg", "linear_transpose", "linearize", "linspace", "log", "log10", "log1p", "log2",
+    "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
+    "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "matrix_transpose", "max",
+    "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multiply", "nan",
+    "ne", "neg", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "norm", "not_equal", "ones",
+    "ones_like", "optim", "permute", "permute_dims", "pi", "positive", "pow", "printoptions", "prod",
+    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "real", "reciprocal", "relu",
+    "remainder", "repeat", "reshape", "result_type", "roll", "round", "rsqrt", "searchsorted",
+    "set_concretization", "set_default_dtype", "set_grad_enabled", "set_printoptions", "short", "sigmoid",
+    "sign", "signbit", "sin", "sinh", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze",
+    "stack", "std", "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan",
+    "tanh", "tensor", "tensordot", "tile", "topk", "transpose", "tril", "triu", "trunc", "uint16", "uint32",
+    "uint64", "uint8", "unbind", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+    "unsqueeze", "unstack", "value_and_grad", "var", "vecdot", "vhp", "vjp", "where", "zeros", "zeros_like",
 ]
 # fmt: on

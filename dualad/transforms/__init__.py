@@ -1,10 +1,13 @@
 """Derivatives as functions of functions, in JAX's form, for arrays of any backend."""
 
-from .forward import jvp
-from .jacobians import elementwise_grad, hessian, hvp, jacfwd, jacobian, jacrev, linearize, stop_gradient
-from .reverse import grad, value_and_grad, vjp
+from .forward import directional, jvp
+from .jacobians import hessian, jacfwd, jacobian, jacrev
+from .linear import linear_transpose, linearize
+from .products import ggnvp, hvp, vhp
+from .reverse import elementwise_grad, grad, grad_and_value, stop_gradient, value_and_grad, vjp
 
 __all__ = [
-    "elementwise_grad", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize",
-    "stop_gradient", "value_and_grad", "vjp",
+    "directional", "elementwise_grad", "ggnvp", "grad", "grad_and_value", "hessian", "hvp", "jacfwd",
+    "jacobian", "jacrev", "jvp", "linear_transpose", "linearize", "stop_gradient", "value_and_grad", "vhp",
+    "vjp",
 ]  # fmt: skip

@@ -1,16 +1,13 @@
-"""Forward mode as a function of functions: `jvp`."""
+"""Forward mode as functions of functions: `jvp`, and derivatives of any order along a line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ..engine.fit import zeros
 from ..engine.modes import enable_grad
-from ..engine.namespace import ops
 from ..engine.node import Dual, fresh_level
 from ..engine.tensor import Tensor, wrap
-from ..errors import GradientError
 from . import trees
 
 
@@ -46,34 +43,90 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = F
     >>> dualad.jvp(np.sin, (0.0,), (1.0,))
     (0.0, 1.0)
     """
-    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-        raise TypeError(
-            "jvp: primals and tangents must be tuples, of as many parts as f has arguments: (x,), (t,)"
-        )
-    given, structure = trees.flatten(tuple(primals))
-    directions, got = trees.flatten(tuple(tangents))
-    if got != structure:
-        raise GradientError(f"jvp: the tangents have the structure {got}, the primals {structure}")
+    value, tangent, aux = pushed("jvp", f, primals, tangents, has_aux)
+    return (value, tangent, aux) if has_aux else (value, tangent)
+
+
+def directional(
+    f: Callable[..., Any], primals: Any, tangents: Any, order: int = 1, *, has_aux: bool = False
+) -> Any:
+    """Return f and its derivatives along a line: those of ``f(x + s * t)`` by s, at 0.
+
+    Divided by the factorials they are the coefficients of the Taylor series of f along the line.
+
+    Parameters
+    ----------
+    f : callable
+        A function of arrays, or of pytrees of them, that gives an array or a pytree of them.
+    primals : tuple or list
+        The arguments x of f.
+    tangents : tuple or list
+        The direction t: a part for each argument, of its structure and shapes.
+    order : int
+        How many derivatives to take. f is evaluated once, on numbers of ``2**order`` parts.
+    has_aux : bool
+        Whether f gives a pair, of which the second part is not differentiated.
+
+    Returns
+    -------
+    tuple
+        ``(f, f', ..., f^(order))``, each like the output of f; with `has_aux` a pair of that and
+        the auxiliary output.
+
+    Raises
+    ------
+    ValueError
+        If `order` is no integer of at least 0.
+    GradientError, ShapeError, DTypeError
+        If the tangents do not fit the primals.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.directional(lambda x: x**3, (2.0,), (1.0,), order=3)
+    (8.0, 12.0, 12.0, 6.0)
+    """
+    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
+        raise ValueError(f"directional: order must be an integer of at least 0, got {order!r}")
+
+    def listed(*args: Any) -> Any:
+        y, aux = trees.parted("directional", f(*args), has_aux)
+        return (y,), aux
+
+    g = listed
+    for _ in range(max(order, 1)):
+        g = _with_the_next(g, tangents)
+    derivatives, aux = g(*primals)
+    return (derivatives[: order + 1], aux) if has_aux else derivatives[: order + 1]
+
+
+def _with_the_next(g: Callable[..., Any], tangents: Any) -> Callable[..., Any]:
+    """Return a function that gives what g lists, and the derivative of the last of it."""
+
+    def longer(*args: Any) -> Any:
+        known, moved, aux = pushed("directional", g, args, tangents, has_aux=True)
+        return (*known, moved[-1]), aux
+
+    return longer
+
+
+def pushed(
+    name: str, f: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool
+) -> tuple[Any, Any, Any]:
+    """Return a function's value, its tangent, and its auxiliary output or None; see `jvp`."""
+    given, directions, structure = trees.paired(name, primals, tangents)
     level = fresh_level()
     duals = []
     for leaf, t in zip(given, directions, strict=True):
-        value = trees.below(leaf, "jvp")
-        duals.append(Tensor(value, Dual(level, trees.fitting(t, value, "jvp", "tangent"))))
+        value = trees.below(leaf, name)
+        duals.append(Tensor(value, Dual(level, trees.fitting(t, value, name, "tangent"))))
     with enable_grad():
         out = f(*trees.unflatten(structure, duals))
-    aux = None
-    if has_aux:
-        if not isinstance(out, tuple) or len(out) != 2:
-            raise GradientError(
-                f"jvp: with has_aux=True f must return (output, aux), got {type(out).__name__}"
-            )
-        out, aux = out
+    out, aux = trees.parted(name, out, has_aux)
     results, out_structure = trees.flatten(out)
     pairs = [_split(y, level) for y in results]
     value = trees.unflatten(out_structure, [trees.like_inputs(y, given) for y, _ in pairs])
     tangent = trees.unflatten(out_structure, [trees.like_inputs(t, given) for _, t in pairs])
-    if not has_aux:
-        return value, tangent
     extra, aux_structure = trees.flatten(aux)
     lowered = [trees.like_inputs(_split(y, level)[0], given) for y in extra]
     return value, tangent, trees.unflatten(aux_structure, lowered)
@@ -82,11 +135,9 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = F
 def _split(y: Any, level: int) -> tuple[Any, Any]:
     """Return a result without this level, and its tangent: zeros if it does not move."""
     if type(y) is not Tensor:
-        if isinstance(y, (int, float, complex)) and not hasattr(y, "shape"):
-            return y, type(y)()
-        return y, zeros(y.shape, y.dtype, beside=y) if hasattr(y, "shape") else None
+        return y, trees.zero_tangent(y)
     y._refresh()
     node = y._node
     if type(node) is Dual and node.level == level:
         return wrap(y._value), wrap(node.tangent)
-    return y, ops.zeros_like(y)
+    return y, trees.zero_tangent(y)

@@ -1,4 +1,4 @@
-"""Reverse mode as functions of functions: `vjp`, `grad`, `value_and_grad`."""
+"""Reverse mode as functions of functions: `vjp`, `grad` and its kin."""
 
 from __future__ import annotations
 
@@ -7,52 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..engine.fit import zeros
-from ..engine.modes import enable_grad
-from ..engine.node import Leaf, fresh_level
-from ..engine.tensor import Tensor, wrap
-from ..engine.walk import Walk
+from ..engine.namespace import ops
+from ..engine.tensor import Tensor, raw_value, wrap
 from ..errors import GradientError
 from . import trees
-
-
-class _Taped:
-    """A function's result on primals wrapped at a level of their own, and the way back."""
-
-    def __init__(self, name: str, primals: Any) -> None:
-        self.name, self.level = name, fresh_level()
-        self.given, self.structure = trees.flatten(primals)
-        self.values = [trees.below(leaf, name) for leaf in self.given]
-        self.leaves = [Leaf(self.level, v.shape, v.dtype) for v in self.values]
-
-    def inputs(self) -> Any:
-        """Return the primals as Tensors of this level."""
-        tensors = [Tensor(v, leaf) for v, leaf in zip(self.values, self.leaves, strict=True)]
-        return trees.unflatten(self.structure, tensors)
-
-    def node_of(self, y: Any) -> Any:
-        """Return a result's node if it depends on the primals."""
-        if type(y) is not Tensor:
-            return None
-        y._refresh()
-        node = y._node
-        return node if node is not None and node.level == self.level else None
-
-    def lowered(self, y: Any) -> Any:
-        """Return a result without this level."""
-        return wrap(y._value) if self.node_of(y) is not None else y
-
-    def pull(self, roots: list[tuple[Any, Any]], retain: bool) -> Any:
-        """Return the gradients in the primals, for nodes and their cotangents, as they were given."""
-        walk = Walk(retain)
-        with enable_grad():
-            for node, g in roots:
-                walk.deposit(node, g)
-            found = walk.run(self.leaves)
-        out = []
-        for leaf, value, given in zip(self.leaves, self.values, self.given, strict=True):
-            g = found[leaf] if leaf in found else zeros(value.shape, value.dtype, beside=value)
-            out.append(trees.like_input(g, given))
-        return trees.unflatten(self.structure, out)
+from .tape import Tape, taped
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -78,6 +37,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     ------
     DTypeError
         If a primal is not of a floating dtype.
+    GradientError, ShapeError, DTypeError
+        By the pullback, if a cotangent does not fit the output.
 
     Examples
     --------
@@ -86,32 +47,19 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pullback(np.array([1.0, 1.0]))
     (array([2., 4.]),)
     """
-    tape = _Taped("vjp", primals)
-    with enable_grad():
-        out = f(*tape.inputs())
-    out, aux = _parted("vjp", out, has_aux)
-    results, structure = trees.flatten(out)
-    nodes = [tape.node_of(y) for y in results]
-    lowered = [tape.lowered(y) for y in results]
+    tape, aux = taped("vjp", f, primals, has_aux)
 
     def pullback(cotangents: Any) -> Any:
-        given, got = trees.flatten(cotangents)
-        if got != structure:
-            raise GradientError(f"vjp: the cotangent has the structure {got}, the output {structure}")
-        roots = []
-        for node, y, g in zip(nodes, lowered, given, strict=True):
-            if node is not None:
-                roots.append((node, trees.fitting(g, y, "vjp", "cotangent")))
-        return tape.pull(roots, retain=True)
+        return tape.pull(cotangents)
 
-    value = trees.unflatten(structure, [trees.like_inputs(y, tape.given) for y in lowered])
-    if not has_aux:
-        return value, pullback
-    return value, pullback, _lowered_tree(tape, aux)
+    return (tape.value(), pullback, aux) if has_aux else (tape.value(), pullback)
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+    f: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """Return a function that gives the value of f and its gradient.
 
@@ -123,6 +71,9 @@ def value_and_grad(
         The positional arguments to differentiate in: arrays or pytrees of them.
     has_aux : bool
         Whether f gives a pair, of which the second part is not differentiated.
+    holomorphic : bool
+        Give the derivative ``df/dz`` of complex analysis: f is analytic, its arguments and its
+        result are complex. Whether f is analytic is not checked.
 
     Returns
     -------
@@ -134,7 +85,10 @@ def value_and_grad(
     Raises
     ------
     GradientError
-        When called, if f gives no single real number.
+        When called, if f gives no single real number (complex if `holomorphic`).
+    DTypeError
+        When called, if an argument to differentiate in is not of a floating dtype, or not complex
+        although `holomorphic`.
 
     Examples
     --------
@@ -142,11 +96,41 @@ def value_and_grad(
     >>> dualad.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
-    return _gradient("value_and_grad", f, argnums, has_aux, with_value=True)
+
+    def arranged(value: Any, aux: Any, gradient: Any) -> Any:
+        return ((value(), aux) if has_aux else value()), gradient
+
+    return _gradient("value_and_grad", f, argnums, has_aux, holomorphic, arranged)
+
+
+def grad_and_value(
+    f: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Return `value_and_grad` the other way about, as in torch.func: ``(gradient, value)``.
+
+    With `has_aux` it is ``(gradient, (value, aux))``.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.grad_and_value(lambda x: x**3)(2.0)
+    (12.0, 8.0)
+    """
+
+    def arranged(value: Any, aux: Any, gradient: Any) -> Any:
+        return gradient, ((value(), aux) if has_aux else value())
+
+    return _gradient("grad_and_value", f, argnums, has_aux, holomorphic, arranged)
 
 
 def grad(
-    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+    f: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """Return a function that gives the gradient of f; the parameters are those of `value_and_grad`.
 
@@ -155,58 +139,92 @@ def grad(
     callable
         It takes the arguments of f and returns the gradient, or, with `has_aux`,
         ``(gradient, aux)``. Of a complex argument it is the vector of steepest ascent, as in
-        PyTorch (the conjugate of JAX's).
+        PyTorch (the conjugate of JAX's); with `holomorphic` it is ``df/dz``.
 
     Examples
     --------
     >>> import dualad
     >>> dualad.grad(dualad.grad(lambda x: x**3))(2.0)
     12.0
+    >>> dualad.grad(lambda z: z**2, holomorphic=True)(1 + 2j)
+    (2+4j)
     """
-    return _gradient("grad", f, argnums, has_aux, with_value=False)
+
+    def arranged(value: Any, aux: Any, gradient: Any) -> Any:
+        return (gradient, aux) if has_aux else gradient
+
+    return _gradient("grad", f, argnums, has_aux, holomorphic, arranged)
 
 
-def _gradient(name: str, f: Any, argnums: Any, has_aux: bool, with_value: bool) -> Callable[..., Any]:
+def elementwise_grad(
+    f: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Return a function that gives the derivatives of f's elements, summed over them.
+
+    For a function that maps element by element that is its derivative. The parameters, and what
+    is returned, are those of `grad`; f may give an array of any shape.
+
+    Examples
+    --------
+    >>> import dualad, numpy as np
+    >>> dualad.elementwise_grad(np.square)(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
+
+    @functools.wraps(f, updated=())
+    def total(*args: Any, **kwargs: Any) -> Any:
+        y, aux = trees.parted("elementwise_grad", f(*args, **kwargs), has_aux)
+        y = ops.sum(ops.asarray(y))
+        return (y, aux) if has_aux else y
+
+    return grad(total, argnums, has_aux, holomorphic)
+
+
+def stop_gradient(tree: Any) -> Any:
+    """Return a pytree of the same values, which no derivative, of whatever level, goes through.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.grad(lambda x: x * dualad.stop_gradient(x))(3.0)
+    3.0
+    """
+    leaves, structure = trees.flatten(tree)
+    return trees.unflatten(structure, [ops.detach(x) if type(x) is Tensor else x for x in leaves])
+
+
+def _gradient(
+    name: str, f: Any, argnums: Any, has_aux: bool, holomorphic: bool, arranged: Any
+) -> Callable[..., Any]:
     several = isinstance(argnums, (tuple, list))
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        places = argument_places(name, argnums, len(args))
-        tape = _Taped(name, [args[n] for n in places])
-        filled = list(args)
-        for n, tensors in zip(places, tape.inputs(), strict=True):
-            filled[n] = tensors
-        with enable_grad():
-            out = f(*filled, **kwargs)
-        y, aux = _parted(name, out, has_aux)
-        node = tape.node_of(y)
-        _check_scalar(name, y)
-        roots = []
-        if node is not None:
-            value = y._value
-            roots.append((node, _one(value)))
-        gradients = tape.pull(roots, retain=False)
-        result = tuple(gradients) if several else gradients[0]
-        value = trees.like_inputs(tape.lowered(y), tape.given)
-        aux = _lowered_tree(tape, aux)
-        if with_value:
-            return ((value, aux) if has_aux else value), result
-        return (result, aux) if has_aux else result
+        chosen, primals = of_arguments(name, f, argnums, args, kwargs)
+        tape, aux = taped(name, chosen, primals, has_aux, holomorphic)
+        gradients = tape.as_given(tape.gradients([unit(tape)], retain=False))
+        return arranged(tape.value, aux, tuple(gradients) if several else gradients[0])
 
     return differentiated
 
 
-def argument_places(name: str, argnums: Any, count: int) -> list[int]:
-    """Return the places of the arguments that `argnums` names, counted from the front.
+def of_arguments(
+    name: str, f: Callable[..., Any], argnums: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return f as a function of the arguments that `argnums` names, and these.
 
     Raises
     ------
     TypeError
-        If they are no integers.
+        If `argnums` are no integers.
     GradientError
         If there are not so many arguments, or one is named twice.
     """
     wanted = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+    count = len(args)
     if not all(isinstance(n, int) for n in wanted):
         raise TypeError(f"{name}: argnums must be an int or a tuple of ints, got {argnums!r}")
     for n in wanted:
@@ -217,42 +235,44 @@ def argument_places(name: str, argnums: Any, count: int) -> list[int]:
     places = [n % count for n in wanted]
     if len(set(places)) < len(places):
         raise GradientError(f"{name}: argnums names an argument twice, got {argnums}")
-    return places
+
+    def chosen(*parts: Any) -> Any:
+        filled = list(args)
+        for n, part in zip(places, parts, strict=True):
+            filled[n] = part
+        return f(*filled, **kwargs)
+
+    return chosen, tuple(args[n] for n in places)
 
 
-def _one(value: Any) -> Any:
-    one = zeros(value.shape, value.dtype, beside=value) + 1
-    return one._value if type(one) is Tensor and one._node is None and type(value) is not Tensor else one
+def unit(tape: Tape) -> Any:
+    """Return the cotangent 1 of a function's only output.
 
-
-def _check_scalar(name: str, y: Any) -> None:
-    shape = tuple(getattr(y, "shape", ()))
+    Raises
+    ------
+    GradientError
+        If there is not one number, and a real one unless the derivative is holomorphic.
+    """
+    name, holomorphic = tape.inputs.name, tape.inputs.transposes
+    kind = "complex" if holomorphic else "real"
+    y: Any = tape.outputs[0] if tape.structure.is_leaf() else None
     if not hasattr(y, "shape") and not isinstance(y, (bool, int, float, complex)):
+        got = str(tape.structure) if y is None else type(y).__name__
         raise GradientError(
-            f"{name}: the function must return one real number, got {type(y).__name__}; "
-            "for a function of several results use dualad.vjp"
+            f"{name}: the function must return one {kind} number, got {got}; for a function of several "
+            "results use dualad.vjp or dualad.jacobian"
         )
-    if shape != ():
+    if getattr(y, "shape", ()) != ():
         raise GradientError(
-            f"{name}: the function must return one real number, a 0-d array; got shape {shape}; "
-            "sum it, or use dualad.vjp"
+            f"{name}: the function must return one {kind} number, a 0-d array; got shape "
+            f"{tuple(y.shape)}; sum it, or use dualad.vjp or dualad.jacobian"
         )
-    if isinstance(y, bool) or (type(y) is Tensor and not y.dtype.is_floating_point):
-        got = y.dtype if type(y) is Tensor else "bool"
-        hint = "; take its real part, or use dualad.vjp" if "complex" in str(got) else ""
-        raise GradientError(f"{name}: the function must return a real number, got {got}{hint}")
-
-
-def _parted(name: str, out: Any, has_aux: bool) -> tuple[Any, Any]:
-    if not has_aux:
-        return out, None
-    if not isinstance(out, tuple) or len(out) != 2:
-        raise GradientError(
-            f"{name}: with has_aux=True the function must return (output, aux), got {type(out).__name__}"
+    if type(y) is int:
+        return 1
+    y = wrap(y) if hasattr(y, "shape") else ops.asarray(y)
+    if not holomorphic and not y.dtype.is_floating_point:
+        hint = (
+            "; take its real part, or pass holomorphic=True if it is analytic" if y.dtype.is_complex else ""
         )
-    return out
-
-
-def _lowered_tree(tape: _Taped, tree: Any) -> Any:
-    leaves, structure = trees.flatten(tree)
-    return trees.unflatten(structure, [trees.like_inputs(tape.lowered(y), tape.given) for y in leaves])
+        raise GradientError(f"{name}: the function must return a real number, got {y.dtype}{hint}")
+    return zeros((), y.dtype, beside=raw_value(y)) + 1

@@ -12,10 +12,11 @@ import numpy as np
 import optree
 
 from ..backends.registry import BY_TYPE, DTYPES
+from ..engine.fit import zeros
 from ..engine.namespace import ops
 from ..engine.operands import plain_array, snapshot
 from ..engine.tensor import Tensor
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError, GradientError, ShapeError
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
@@ -27,6 +28,49 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
 def unflatten(structure: Any, leaves: Any) -> Any:
     """Return the pytree of a structure with these leaves."""
     return optree.tree_unflatten(structure, leaves)
+
+
+def parted(name: str, out: Any, has_aux: bool) -> tuple[Any, Any]:
+    """Return what a function gave as its output and its auxiliary output, None if it has none.
+
+    Raises
+    ------
+    GradientError
+        If it should be a pair and is not.
+    """
+    if not has_aux:
+        return out, None
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise GradientError(
+            f"{name}: with has_aux=True the function must return (output, aux), got {type(out).__name__}"
+        )
+    return out
+
+
+def paired(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[Any], Any]:
+    """Return the leaves of the primals and of the tangents, and their structure.
+
+    Raises
+    ------
+    TypeError
+        If they are no tuples.
+    GradientError
+        If their structures differ.
+    """
+    check_tuples(name, primals, tangents)
+    given, structure = flatten(tuple(primals))
+    directions, got = flatten(tuple(tangents))
+    if got != structure:
+        raise GradientError(f"{name}: the tangents have the structure {got}, the primals {structure}")
+    return given, directions, structure
+
+
+def check_tuples(name: str, primals: Any, tangents: Any) -> None:
+    """Raise TypeError unless both are tuples, or lists."""
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(
+            f"{name}: primals and tangents must be tuples, of as many parts as f has arguments: (x,), (t,)"
+        )
 
 
 def below(leaf: Any, name: str) -> Any:
@@ -101,3 +145,43 @@ def fitting(given: Any, primal: Any, name: str, what: str) -> Any:
     if t.dtype is not dtype:
         t = ops.astype(t, dtype)
     return below(t, name)
+
+
+def is_differentiable(y: Any) -> bool:
+    """Return whether a result is an array of a dtype that has derivatives."""
+    return hasattr(y, "dtype") and DTYPES[y.dtype].is_differentiable
+
+
+def is_complex(y: Any) -> bool:
+    """Return whether a result or an argument is complex."""
+    return DTYPES[y.dtype].is_complex if hasattr(y, "dtype") else isinstance(y, complex)
+
+
+def check_complex(values: list[Any], name: str, what: str) -> None:
+    """Raise DTypeError unless all values are complex, as those of holomorphic functions are."""
+    for value in values:
+        if not is_complex(value):
+            got = DTYPES[value.dtype] if hasattr(value, "dtype") else type(value).__name__
+            raise DTypeError(f"{name}: holomorphic=True {what}, got {got}; leave it out for real functions")
+
+
+def ones_like(y: Tensor) -> Tensor:
+    """Return ones of the shape, dtype and device of a Tensor, without history."""
+    return ops.ones(y.shape, dtype=y.dtype, device=y.device)
+
+
+def zero_tangent(y: Any) -> Any:
+    """Return the tangent of a result that does not move; None if it is no array and no number."""
+    if hasattr(y, "shape"):
+        return ops.zeros_like(y) if type(y) is Tensor else zeros(y.shape, y.dtype, beside=y)
+    return type(y)() if isinstance(y, (int, float, complex)) else None
+
+
+def zeros_for(leaf: Any) -> Any:
+    """Return zeros for a primal, of its kind; Tensors for what has but a shape and a dtype."""
+    leaf = plain_array(leaf)
+    if type(leaf) is Tensor or isinstance(leaf, (float, complex)) or BY_TYPE[type(leaf)] is not None:
+        return zero_tangent(leaf)
+    if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
+        return ops.zeros(leaf.shape, dtype=leaf.dtype)
+    return leaf
