@@ -47,6 +47,7 @@ from .engine.tensor import Tensor
 from .errors import (
     AxisError,
     BackendError,
+    BatchError,
     DeviceError,
     DTypeError,
     DualadError,
@@ -210,6 +211,7 @@ from .transforms import (
     value_and_grad,
     vhp,
     vjp,
+    vmap,
 )  # fmt: skip
 
 __array_api_version__ = "2025.12"
@@ -250,7 +252,7 @@ device.__name__ = device.__qualname__ = "device"
 
 # fmt: off
 __all__ = [
-    "AxisError", "BackendError", "BoolTensor", "ByteTensor", "CharTensor", "DType", "DTypeError",
+    "AxisError", "BackendError", "BatchError", "BoolTensor", "ByteTensor", "CharTensor", "DType", "DTypeError",
     "DeviceError", "DoubleTensor", "DualadError", "FloatTensor", "GradientError", "HalfTensor",
     "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError", "NumPyFunctionError", "ShapeError",
     "ShortTensor", "Tensor", "UnknownOperandError", "__array_api_version__", "__array_namespace_info__",
@@ -281,6 +283,6 @@ __all__ = [
     "stack", "std", "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan",
     "tanh", "tensor", "tensordot", "tile", "topk", "transpose", "tril", "triu", "trunc", "uint16", "uint32",
     "uint64", "uint8", "unbind", "unique_all", "unique_counts", "unique_inverse", "unique_values",
-    "unsqueeze", "unstack", "value_and_grad", "var", "vecdot", "vhp", "vjp", "where", "zeros", "zeros_like",
+    "unsqueeze", "unstack", "value_and_grad", "var", "vecdot", "vhp", "vjp", "vmap", "where", "zeros", "zeros_like",
 ]
 # fmt: on

@@ -11,6 +11,7 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
     │   └── AxisError (IndexError)            an axis, or a place on it, that an array does not have
     ├── DTypeError (TypeError, RuntimeError)  dtypes that do not fit
     ├── DeviceError (RuntimeError)            arrays on devices that cannot meet
+    ├── BatchError (RuntimeError)             what cannot be done for each example of a `vmap`
     ├── UnknownOperandError (TypeError)       an argument of an op that is no array or number
     ├── NumPyFunctionError (TypeError)        a NumPy function, or argument, that Tensors lack
     └── BackendError (RuntimeError)           a backend that is missing, broken or unavailable
@@ -19,6 +20,7 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
 __all__ = [
     "AxisError",
     "BackendError",
+    "BatchError",
     "DTypeError",
     "DeviceError",
     "DualadError",
@@ -65,6 +67,10 @@ class DeviceError(DualadError, RuntimeError):
 
 class BackendError(DualadError, RuntimeError):
     """A backend that is not installed, failed to load, or has no working device."""
+
+
+class BatchError(DualadError, RuntimeError):
+    """Something that cannot be done for each example of a `vmap`, such as looking at a value."""
 
 
 class UnknownOperandError(DualadError, TypeError):

@@ -12,18 +12,19 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
+from . import batching
+from .batching import REGISTRY
 from .dtypes import DType
 from .engine import shapes
 from .engine.fit import fit, space, zeros
 from .engine.modes import RECORDING
 from .engine.namespace import SPACES, ops
-from .engine.node import Dual, Node, Output, Standin
+from .engine.node import Batch, Dual, Node, Output, Standin
 from .engine.operands import PYTHON_SCALARS, Functions, check_operands, explain, plain_number, snapshot
 from .engine.tensor import Tensor, lift, wrap
 from .rules import Joint, Map
 
-#: Every op, by name: what the registry walk of the tests visits.
-REGISTRY: dict[str, Op] = {}
+__all__ = ["REGISTRY", "Binary", "Op", "Unary"]
 
 
 class Op:
@@ -46,6 +47,9 @@ class Op:
     compute : callable, optional
         ``compute(xp, *values, **keywords)``, for an op that is not a backend's function of the
         same name and signature.
+    batch : callable, optional
+        How the op acts on a batch, a rule of `dualad.batching`. By default it broadcasts if its maps say
+        that it is elementwise; else it is called example by example.
     node_name : str, optional
         What `grad_fn` calls it, where PyTorch's name is not ours in capitals.
 
@@ -66,6 +70,7 @@ class Op:
         shape: Callable[..., Any] = shapes.elementwise,
         dtype: Callable[..., DType] | None = None,
         compute: Callable[..., Any] | None = None,
+        batch: batching.Rule | None = None,
         node_name: str = "",
     ) -> None:
         self.name, _, arguments = call.rstrip(")").partition("(")
@@ -83,6 +88,8 @@ class Op:
             if m is not None:
                 m.bind(self, position)
         self.differentiable = any(m is not None for m in maps)
+        elementwise = shape is shapes.elementwise and all(m is None or m.elementwise for m in maps)
+        self.batch = batch or (batching.broadcast if elementwise else batching.loop)
         REGISTRY[self.name] = self
 
     @property
@@ -98,7 +105,7 @@ class Op:
 
     def __call__(self, *args: Any, **static: Any) -> Any:
         nodes: list[Any] = []
-        level = -1
+        level, top = -1, None
         for a in args:
             node = None
             if type(a) is Tensor:
@@ -106,7 +113,7 @@ class Op:
                     a._alias.refresh(a)
                 node = a._node
                 if node is not None and node.level > level:
-                    level = node.level
+                    level, top = node.level, node
             nodes.append(node)
         values = []
         for i, a in enumerate(args):
@@ -117,6 +124,9 @@ class Op:
             else:
                 values.append(a)  # of a lower level: the call below sees to it
                 nodes[i] = None
+        if type(top) is Batch:
+            y = self.batch(self, top.size, values, static)
+            return tuple(batching.into(a, top) for a in y) if type(y) is tuple else batching.into(y, top)
         y = self.below(*values, **static)
         if level < 0 or not self.differentiable or not RECORDING.get():
             return _wrap_all(y)
@@ -165,9 +175,12 @@ class Op:
             snapshot(v) if n is None and type(v) not in PYTHON_SCALARS and m is not None else v
             for v, n, m in zip(values, nodes, maps, strict=True)
         ]
-        several = type(y) is tuple
+        several, mode = type(y) is tuple, RECORDING.get()
         if forward:
-            t = self.push(y, values, live, static)
+            if type(mode) is bool:
+                t = self.push(y, values, live, static)
+            else:
+                t = mode.push(self, y, values, live, static)
             if several:
                 return tuple(Tensor(a, Dual(level, b)) for a, b in zip(y, t, strict=True))
             return Tensor(y, Dual(level, t))
@@ -175,7 +188,6 @@ class Op:
         saved = tuple(None if n is None else m.pick(readable) for n, m in zip(live, maps, strict=True))
         shape, dtype = (None, tuple((a.shape, a.dtype) for a in y)) if several else (y.shape, y.dtype)
         node = Node(self, level, tuple(live), saved, static, shape, dtype)
-        mode = RECORDING.get()
         if type(mode) is not bool:
             mode.recorded(node)
         if not several:

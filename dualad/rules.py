@@ -58,6 +58,8 @@ class Map:
     is_identity = False
     #: Whether the adjoint puts zeros where the argument was not chosen, be it infinite there or NaN.
     masks = False
+    #: Whether an element of the result moves with the element at its place alone.
+    elementwise = False
     #: What gives the factor of a Scale without keywords: the walk need not go through `pull` then.
     factor_rule: Rule | None = None
 
@@ -129,6 +131,8 @@ class Scale(Map):
         that depends on them; see `product`.
     """
 
+    elementwise = True
+
     def __init__(self, rule: Rule | float, singular: bool | Callable[..., bool] = False) -> None:
         super().__init__(rule if callable(rule) else None)
         self.factor = None if callable(rule) else rule
@@ -181,6 +185,8 @@ class Weighted(Scale):
         The weights, ``rule(xp, *values, **keywords) -> p``, of the argument's shape. A
         Differential could say the same; taping it took longer than the rest of a small network.
     """
+
+    elementwise = False
 
     def bind(self, op: Any, position: int) -> None:
         super().bind(op, position)
@@ -289,6 +295,7 @@ class Differential(Map):
             t = Tensor(Standin(like.shape, dtype), leaf)
             y = self.rule(ops, t, *map(lift, reads), **self.named(static))
         walk = Walk()
+        walk.named = False
         for root, part in zip(*((y, g) if type(y) is tuple else ((y,), (g,))), strict=True):
             if root._node is None or root._node.level != leaf.level:
                 continue
@@ -309,6 +316,8 @@ class Missing(Map):
     reason : str
         What to say after the names of the op and the argument.
     """
+
+    elementwise = True  # it says nothing
 
     def __init__(self, reason: str) -> None:
         super().__init__(None)

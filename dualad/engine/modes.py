@@ -26,13 +26,19 @@ class Observer:
     walks take their general path; while there is none, nothing is spent on it.
     """
 
-    def computed(self, op: Any, values: Any, y: Any, seconds: float) -> None:
-        """Be told that an op has computed `y`, an array or a tuple of them, of arrays and numbers."""
+    def computed(self, op: Any, values: Any, y: Any, start: float) -> None:
+        """Be told that an op has computed `y`, an array or a tuple of them, of arrays and numbers.
+
+        `start` is what `perf_counter` said before. On a GPU the work need not be done yet.
+        """
+
+    def pushed(self, op: Any, duals: list[Any], t: Any, start: float) -> None:
+        """Be told of the tangent that an op's arguments, with a Dual or None each, gave its result."""
 
     def recorded(self, node: Any) -> None:
         """Be told of a new node of a tape."""
 
-    def pulled(self, node: Any, g: Any, parts: list[Any], seconds: float) -> None:
+    def pulled(self, node: Any, g: Any, parts: list[Any], start: float) -> None:
         """Be told of a node's cotangent (a list for several outputs) and of those it gave its parents."""
 
 
@@ -51,20 +57,27 @@ class Watched:
         """Call a backend's function for an op, and tell who looks on."""
         start = perf_counter()
         y = function(*values, **static)
-        seconds = perf_counter() - start
         for observer in self.observers:
-            observer.computed(op, values, y, seconds)
+            observer.computed(op, values, y, start)
         return y
+
+    def push(self, op: Any, y: Any, values: list[Any], duals: list[Any], static: dict[str, Any]) -> Any:
+        """Let an op push tangents on, and tell who looks on."""
+        start = perf_counter()
+        t = op.push(y, values, duals, static)
+        for observer in self.observers:
+            observer.pushed(op, duals, t, start)
+        return t
 
     def recorded(self, node: Any) -> None:
         """Tell who looks on of a new node."""
         for observer in self.observers:
             observer.recorded(node)
 
-    def pulled(self, node: Any, g: Any, parts: list[Any], seconds: float) -> None:
+    def pulled(self, node: Any, g: Any, parts: list[Any], start: float) -> None:
         """Tell who looks on what a node's pull gave."""
         for observer in self.observers:
-            observer.pulled(node, g, parts, seconds)
+            observer.pulled(node, g, parts, start)
 
 
 def observers() -> tuple[Observer, ...]:
@@ -95,6 +108,10 @@ class observing:
             left.remove(self._observer)
         recording = bool(RECORDING.get())
         RECORDING.set(Watched(recording, tuple(left[::-1])) if left else recording)
+
+
+#: The batches of the `vmap` calls that are under way, from the outermost in: random numbers ask for them.
+BATCHES: ContextVar[tuple[Any, ...]] = ContextVar("dualad_batches", default=())
 
 
 def is_grad_enabled() -> bool:

@@ -17,11 +17,11 @@ import numpy as np
 from ..backends.device import Device
 from ..backends.registry import BY_TYPE, DTYPES
 from ..dtypes import DType, bool_, complex_of, get_default_dtype, int64
-from ..errors import DeviceError, DTypeError, GradientError, ShapeError
+from ..errors import BatchError, DeviceError, DTypeError, GradientError, ShapeError
 from .methods import Methods
 from .modes import CONCRETIZATION
 from .namespace import ops
-from .node import GROUND, Dual, GradBox, Leaf, Node, Output, Standin
+from .node import GROUND, Batch, Batched, Dual, GradBox, Leaf, Node, Output, Standin
 from .operators import Operators
 from .printing import tensor_repr
 
@@ -160,7 +160,7 @@ class Tensor(Operators, Methods):
         """The node of the op that made this Tensor; None for leaves."""
         self._refresh()
         node = self._node
-        if node is None or type(node) in (Leaf, Dual):
+        if node is None or type(node) in (Leaf, Dual, Batch):
             return None
         return node.parents[0] if type(node) is Output else node
 
@@ -207,6 +207,7 @@ class Tensor(Operators, Methods):
 
     def _to_numpy(self, asked: str) -> Any:
         self._refresh()
+        self._check_single(asked)
         if self._node is not None:
             raise GradientError(
                 f"Can't call {asked} on Tensor that requires grad. Use tensor.detach().numpy() "
@@ -240,6 +241,7 @@ class Tensor(Operators, Methods):
         copy: bool | None = None,
     ) -> Any:
         self._refresh()
+        self._check_single("__dlpack__()")
         if self._node is not None:
             raise GradientError(
                 "Can't export Tensors that require gradient, use tensor.detach(): through DLPack the "
@@ -276,7 +278,16 @@ class Tensor(Operators, Methods):
                 raise GradientError(message)
             warnings.warn(message, stacklevel=4)
 
+    def _check_single(self, asked: str) -> None:
+        """Raise if this is a value for each of several examples, of which Python can see none."""
+        if type(_innermost(self)) is Batched:
+            raise BatchError(
+                f"{asked} of a Tensor inside vmap: it has a value for each example. Use dualad's functions, "
+                "and dualad.where in place of a branch; or leave it out of in_axes if it is the same for all"
+            )
+
     def _concrete(self, asked: str) -> Any:
+        self._check_single(asked)
         self._told(asked)
         if self.size != 1:
             raise ShapeError(
@@ -287,6 +298,7 @@ class Tensor(Operators, Methods):
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers, which have no history."""
+        self._check_single("tolist()")
         self._told("tolist()")
         return self._backend.to_numpy(self._raw).tolist()
 
@@ -324,6 +336,8 @@ class Tensor(Operators, Methods):
         self._refresh()
         if BY_TYPE[type(self._raw)] is None:
             return f"tensor(shape={self.shape}, dtype={self.dtype})"  # a stand-in
+        if type(_innermost(self)) is Batched:
+            return f"tensor(shape={self.shape}, dtype={self.dtype}, one of a batch)"
         return tensor_repr(self._backend.to_numpy(self._raw), self._suffixes())
 
     def _suffixes(self) -> list[str]:
@@ -407,10 +421,40 @@ def grad_box(x: Tensor) -> GradBox:
 
 
 def raw_value(value: Any) -> Any:
-    """Return the backend's array below a Tensor's levels, or an array as it is."""
+    """Return the backend's array below a Tensor's levels, or an array as it is.
+
+    Below levels of `vmap` it has their axes, in front.
+    """
+    while True:
+        if type(value) is Tensor:
+            if value._alias is not None:
+                value._alias.refresh(value)
+            value = value._value
+        elif type(value) is Batched:
+            value = value.value
+        else:
+            return value
+
+
+def without_history(x: Tensor) -> Tensor:
+    """Return a Tensor of the same value that no derivative goes through; levels of `vmap` stay."""
+    value: Any = x
     while type(value) is Tensor:
-        if value._alias is not None:
-            value._alias.refresh(value)
+        value._refresh()
+        if type(value._node) is Batch:
+            below = value._value.value
+            below = without_history(below) if type(below) is Tensor else below
+            if type(below) is Tensor and below._node is None:
+                below = below._value
+            return Tensor(Batched(below, value._node), value._node)
+        value = value._value
+    return Tensor(value)
+
+
+def _innermost(x: Tensor) -> Any:
+    """Return what is below the levels that `vmap` did not make: an array, or a Batched."""
+    value: Any = x
+    while type(value) is Tensor:
         value = value._value
     return value
 

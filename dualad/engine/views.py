@@ -19,8 +19,8 @@ from typing import Any, Protocol
 
 from ..errors import DTypeError, GradientError
 from .modes import RECORDING, enable_grad
-from .node import GROUND, Leaf
-from .tensor import Tensor, grad_box, raw_value
+from .node import GROUND, Batch, Batched, Leaf
+from .tensor import Tensor, grad_box, without_history
 
 
 class Step(Protocol):
@@ -54,8 +54,8 @@ class Family:
 
     def root(self) -> Tensor:
         value, node = self.storage.value, self.node
-        # The root's value is of the level below its node; without a node only the array is left.
-        return Tensor(raw_value(value) if node is None else value, node)
+        # The root's value is of the level below its node; without a node only the value is left.
+        return _bare(value) if node is None else Tensor(value, node)
 
 
 class Alias:
@@ -105,7 +105,7 @@ def _accept(new: Tensor, node: Any) -> tuple[Any, Any]:
     Where nothing is recorded the history stays as it was: an optimizer's step changes a
     parameter's value and it remains the same leaf.
     """
-    if new._node is not None or RECORDING.get():
+    if new._node is not None or RECORDING.get() or type(node) is Batch:
         return new._value, new._node
     return new._value, node
 
@@ -152,7 +152,7 @@ def detach(x: Tensor) -> Tensor:
     """Return a Tensor that shares the elements of x and nothing of its history."""
     place = _place(x)
     place.refresh(x)  # a view of it may have been written to since it was last looked at
-    y = Tensor(raw_value(x._value))
+    y = without_history(x)
     y._alias = Alias(Family(place.family.storage, None), place.steps)
     return y
 
@@ -190,6 +190,8 @@ def same_view(view: Tensor, x: Tensor, same_step: Any) -> bool:
 def require_grad(x: Tensor, requires_grad: bool = True) -> Tensor:
     """Set whether ops on x are recorded from now on; return x. See `Tensor.requires_grad_`."""
     x._refresh()
+    if requires_grad:
+        x._check_single("requires_grad_()")
     if requires_grad and not x.dtype.is_differentiable:
         raise DTypeError(
             "only Tensors of floating point and complex dtype can require gradients, "
@@ -210,11 +212,17 @@ def require_grad(x: Tensor, requires_grad: bool = True) -> Tensor:
 
 def forget_history(x: Tensor) -> Tensor:
     """Make x a leaf that requires no grad; return it. See `Tensor.detach_`."""
-    x._refresh()
-    raw = raw_value(x)
-    _begin(x, None)
-    x._value = raw
+    bare = without_history(x)
+    _begin(x, bare._node)
+    x._value = bare._value
     return x
+
+
+def _bare(value: Any) -> Tensor:
+    """Return a root's value as a Tensor without history."""
+    if type(value) is Batched:
+        return without_history(Tensor(value, value.batch))
+    return without_history(value) if type(value) is Tensor else Tensor(value)
 
 
 def _begin(x: Tensor, node: Any) -> None:

@@ -120,6 +120,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     x = asarray(data, dtype=dtype, device=device)
     if type(data) is Tensor:
         x = ops.clone(detach(x))
+    if x._node is not None:  # in a vmap: it stays one of a batch
+        return require_grad(x) if requires_grad else x
     return Tensor(x._raw) if not requires_grad else require_grad(Tensor(x._raw))
 
 

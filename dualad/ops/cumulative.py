@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..batching import along
 from ..dtypes import DType
 from ..engine.shapes import kept, same
 from ..engine.tensor import Tensor
@@ -75,13 +76,17 @@ recurrence: Op = Op(
     Linear(_recurrence_from_the_end),
     shape=lambda a, b, *, axis: b.shape,
     compute=_solve,
+    batch=along("axis"),
 )
-_cumulative_sum = Unary("cumulative_sum(x)", Linear(_sum_from_the_end), shape=same, node_name="Cumsum")
+_cumulative_sum = Unary(
+    "cumulative_sum(x)", Linear(_sum_from_the_end), shape=same, batch=along("axis"), node_name="Cumsum"
+)
 # A running product steps on by its factors; its derivatives divide by none of them.
 _cumulative_prod = Unary(
     "cumulative_prod(x)",
     Differential(lambda xp, t, x, y, *, axis: _recurrence(xp, x, _delayed(xp, y, axis, 1) * t, axis)),
     shape=same,
+    batch=along("axis"),
     node_name="Cumprod",
 )
 

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from ..backends.registry import DTYPES
+from ..batching import broadcast
 from ..dtypes import int8
 from ..engine.fit import astype
 from ..engine.namespace import ops
@@ -85,6 +86,7 @@ divide = Binary(
     "divide(x1, x2)",
     Linear(_quotient),
     Scale(lambda xp, x2, y: -y / x2, singular=True),
+    batch=broadcast,
     node_name="Div",
 )
 floor_divide = Binary("floor_divide(x1, x2)", Scale(0), Scale(0))
@@ -146,7 +148,9 @@ sigmoid = Unary(
 
 # A complex factor moves a real result: `fit` takes the real part of its tangent.
 abs = Unary("abs(x)", Scale(lambda xp, x: conjugate(xp, xp.sign(x))), dtype=real_result)
-sign_of_complex = Unary("sign_of_complex(x)", Differential(_complex_sign), compute=lambda xp, x: xp.sign(x))
+sign_of_complex = Unary(
+    "sign_of_complex(x)", Differential(_complex_sign), compute=lambda xp, x: xp.sign(x), batch=broadcast
+)
 sign_of_real = Unary("sign_of_real(x)", Scale(0), compute=lambda xp, x: xp.sign(x), node_name="Sign")
 maximum = Binary(
     "maximum(x1, x2)",
@@ -194,10 +198,13 @@ clip_above = Binary(
 
 # -- complex numbers ---------------------------------------------------------------------------
 
-conj_of_complex = Unary("conj(x)", Linear(lambda xp, g, like: xp.conj(g)))
-real_of_complex = Unary("real(x)", Linear(lambda xp, g, like: g), dtype=real_result)
+conj_of_complex = Unary("conj(x)", Linear(lambda xp, g, like: xp.conj(g)), batch=broadcast)
+real_of_complex = Unary("real(x)", Linear(lambda xp, g, like: g), dtype=real_result, batch=broadcast)
 imag_of_complex = Unary(
-    "imag(x)", Linear(lambda xp, g, like: astype(xp, g, DTYPES[like.dtype]) * 1j), dtype=real_result
+    "imag(x)",
+    Linear(lambda xp, g, like: astype(xp, g, DTYPES[like.dtype]) * 1j),
+    dtype=real_result,
+    batch=broadcast,
 )
 # 0 also where x is infinite.
 imag_of_real = Unary("imag_of_real(x)", Scale(0), compute=lambda xp, x: xp.zeros_like(x), node_name="Imag")

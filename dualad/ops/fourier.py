@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backends.registry import DTYPES
+from ..batching import along
 from ..dtypes import complex_of
 from ..engine.shapes import same
 from ..engine.tensor import Tensor
@@ -88,6 +89,7 @@ _fftn = Unary(
     Linear(lambda xp, g, like, *, axes, norm: _inverse(xp, g, axes=axes, norm=_OTHER[norm])),
     shape=same,
     compute=_transform,
+    batch=along("axes"),
     node_name="FftC2C",
 )
 _ifftn = Unary(
@@ -95,6 +97,7 @@ _ifftn = Unary(
     Linear(lambda xp, g, like, *, axes, norm: _transform(xp, g, axes=axes, norm=_OTHER[norm])),
     shape=same,
     compute=_inverse,
+    batch=along("axes"),
     node_name="FftC2C",
 )
 _rfftn = Unary(
@@ -103,6 +106,7 @@ _rfftn = Unary(
     shape=lambda x, *, axes, norm: _with_last(x.shape, axes, x.shape[axes[-1]] // 2 + 1),
     dtype=lambda x, **static: complex_of(DTYPES[x.dtype]),
     compute=_real_transform,
+    batch=along("axes"),
     node_name="FftR2C",
 )
 _irfftn = Unary(
@@ -111,6 +115,7 @@ _irfftn = Unary(
     shape=lambda x, *, n, axes, norm: _with_last(x.shape, axes, n),
     dtype=real_result,
     compute=_real_inverse,
+    batch=along("axes"),
     node_name="FftC2R",
 )
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backends.base import is_basic
 from ..backends.registry import BY_TYPE
+from ..batching import apply, is_batched, reshaped, spread
 from ..engine.modes import RECORDING
 from ..engine.namespace import ops
 from ..engine.node import GROUND, Dual, Leaf
@@ -33,6 +34,63 @@ LEAF_IN_PLACE = (
 )
 
 # -- ops ---------------------------------------------------------------------------------------
+
+
+class _Layout:
+    """Where NumPy puts the axis of the examples when a key has an index array.
+
+    Axes of index arrays that stand apart from each other come first, before the examples'.
+    """
+
+    def __init__(self, key: Any, shape: tuple[int, ...]) -> None:
+        parts = key if type(key) is tuple else (key,)
+        self.key = (slice(None), *parts)
+        arrays = [i for i, k in enumerate(parts) if k is not None and k is not ... and type(k) is not slice]
+        apart = bool(arrays) and arrays[-1] - arrays[0] >= len(arrays) and not is_basic(key)
+        self.shape = np.broadcast_to(np.int8(0), shape)[_for_numpy(key)].shape  # of what is read
+        self.axis = np.broadcast(*(_index_shape(parts[i]) for i in arrays)).ndim if apart else 0
+
+    def examples_first(self, y: Any) -> Any:
+        """Return what was read, with the axis of the examples in front."""
+        if not self.axis:
+            return y
+        others = [i for i in range(len(y.shape)) if i != self.axis]
+        return apply("permute_dims", y, axes=(self.axis, *others))
+
+    def as_read(self, y: Any) -> Any:
+        """Return an array with the examples in front as it would be read."""
+        if not self.axis:
+            return y
+        order = [*range(1, self.axis + 1), 0, *range(self.axis + 1, len(y.shape))]
+        return apply("permute_dims", y, axes=tuple(order))
+
+
+def _index_shape(k: Any) -> np.ndarray:
+    """Return an empty array of the shape that an index array, or a number, gives to what is read."""
+    k = np.asarray(_for_numpy(k))
+    return np.empty((0,) if k.dtype.kind == "b" else tuple(min(n, 1) for n in k.shape))
+
+
+def _read_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    (x,) = values
+    layout = _Layout(static["key"], x.shape)
+    return layout.examples_first(op.below(x.value, key=layout.key))
+
+
+def _scatter_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    (g,) = values
+    layout = _Layout(static["key"], static["shape"])
+    return op.below(layout.as_read(g.value), shape=(size, *static["shape"]), key=layout.key)
+
+
+def _write_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    value, x = values
+    layout = _Layout(static["key"], x.shape)
+    if type(value) not in PYTHON_SCALARS:
+        missing = [1] * (len(layout.shape) - len(value.shape))
+        value = spread(value, size)
+        value = layout.as_read(reshaped(value, (size, *missing, *value.shape[1:])) if missing else value)
+    return op.below(value, spread(x, size), key=layout.key)
 
 
 def _shape_of_read(x: Any, *, key: Any) -> tuple[int, ...]:
@@ -55,12 +113,14 @@ getitem = Unary(
         writes=_add_at,
     ),
     shape=_shape_of_read,
+    batch=_read_examples,
     node_name="Index",
 )
 scatter = Unary(
     "scatter(g)",
     Linear(lambda xp, g, like, *, key: xp.getitem(g, key=key)),
     shape=lambda g, *, shape, key: shape,
+    batch=_scatter_examples,
 )
 # The value comes first: its cotangent is read before the array's is cleared at the key.
 _setitem = Op(
@@ -70,6 +130,7 @@ _setitem = Op(
     shape=lambda value, x, *, key: x.shape,
     dtype=lambda value, x, *, key: same_dtype(x),
     compute=lambda xp, value, x, *, key: xp.setitem(x, value, key=key),
+    batch=_write_examples,
     node_name="CopySlices",
 )
 
@@ -87,6 +148,13 @@ def unwrap_key(key: Any) -> Any:
     if type(key) is tuple:
         return tuple(_unwrap(k) for k in key)
     return _unwrap(key)
+
+
+def _moves(key: Any) -> bool:
+    """Whether a key has a Tensor that differs between the examples of a `vmap`."""
+    if type(key) is tuple:
+        return any(type(k) is Tensor and is_batched(k) for k in key)
+    return type(key) is Tensor and is_batched(key)
 
 
 def _unwrap(k: Any) -> Any:
@@ -151,6 +219,8 @@ class Index:
 def read(x: Tensor, key: Any) -> Tensor:
     """Return ``x[key]``: a view of x for integers and slices, else a copy."""
     if type(key) is not int:
+        if _moves(key):
+            return ops.read_rows(x, key)
         key = unwrap_key(key)
     y = getitem(x, key=key)
     return link(y, x, Index(key)) if type(key) is int or is_basic(key) else y
@@ -164,6 +234,9 @@ def write(x: Tensor, key: Any, value: Any) -> None:
     InplaceError
         If x is a leaf that requires grad, and gradients are recorded.
     """
+    if _moves(key):
+        assign(x, ops.write_rows(x, _for_writing(x, value), key))
+        return
     key = unwrap_key(key)
     if type(value) is Tensor and is_basic(key) and same_view(value, x, lambda step: _at(step, key)):
         return  # `x[1:3] += 1` has written through the view it read
@@ -293,7 +366,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
     if axis is None and x.ndim != 1:
         raise ShapeError(f"take: axis must be given for an array of {x.ndim} dimensions")
     i = one_axis("take", 0 if axis is None else axis, x.ndim)
-    return getitem(x, key=(*[slice(None)] * i, unwrap_key(indices)))
+    return read(x, (*[slice(None)] * i, indices))
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
@@ -322,14 +395,13 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
             f"take_along_axis: x has {x.ndim} dimensions and indices {indices.ndim}; they must agree"
         )
     axis = one_axis("take_along_axis", axis, x.ndim)
-    raw = indices._raw
     backend, device = place(x.device)
     xp = backend.xp
     key: list[Any] = []
     for i, n in enumerate(x.shape):
         if i == axis:
-            key.append(raw)
+            key.append(indices)
         else:
             lengths = [n if j == i else 1 for j in range(x.ndim)]
             key.append(xp.reshape(xp.arange(n, device=backend.native_device(device)), tuple(lengths)))
-    return getitem(x, key=tuple(key))
+    return read(x, tuple(key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
+from ..batching import along
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from ..op import Op
@@ -30,6 +31,7 @@ _concat = Op(
     Joint(_part),
     shape=_joined,
     compute=lambda xp, *arrays, axis, starts: xp.concat(arrays, axis=axis),
+    batch=along("axis"),
     node_name="Cat",
 )
 _stack = Op(
@@ -37,6 +39,7 @@ _stack = Op(
     Joint(lambda xp, g, like, *, axis, position: xp.getitem(g, key=(*[slice(None)] * axis, position))),
     shape=lambda *arrays, axis: (*arrays[0].shape[:axis], len(arrays), *arrays[0].shape[axis:]),
     compute=lambda xp, *arrays, axis: xp.stack(arrays, axis=axis),
+    batch=along("axis"),
 )
 
 

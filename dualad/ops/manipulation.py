@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.registry import BY_TYPE
+from ..batching import aligned, along, broadcast
 from ..dtypes import as_dtype
 from ..engine import shapes
 from ..engine.fit import astype as fit_dtype
@@ -32,32 +33,59 @@ def _permute_back(xp: Any, g: Any, like: Any, *, axes: tuple[int, ...]) -> Any:
     return xp.permute_dims(g, tuple(sorted(range(len(axes)), key=axes.__getitem__)))
 
 
+def _permute_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    return op.below(values[0].value, axes=(0, *(a + 1 for a in static["axes"])))
+
+
+def _broadcast_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    shape = static["shape"]
+    return op.below(aligned(values[0], len(shape)), shape=(size, *shape))
+
+
 _reshape = Unary(
     "reshape(x)",
     Linear(lambda xp, g, like: xp.reshape(g, like.shape)),
     shape=lambda x, *, shape: shape,
+    batch=lambda op, size, values, static: op.below(values[0].value, shape=(size, *static["shape"])),
     node_name="View",
 )
-_permute_dims = Unary("permute_dims(x)", Linear(_permute_back), shape=_permuted, node_name="Permute")
-_broadcast_to = Unary(
-    "broadcast_to(x)", Linear(lambda xp, g, like: g), shape=lambda x, *, shape: shape, node_name="Expand"
+_permute_dims = Unary(
+    "permute_dims(x)", Linear(_permute_back), shape=_permuted, batch=_permute_examples, node_name="Permute"
 )
-_flip = Unary("flip(x)", Linear(lambda xp, g, like, *, axis: xp.flip(g, axis=axis)), shape=shapes.same)
+_broadcast_to = Unary(
+    "broadcast_to(x)",
+    Linear(lambda xp, g, like: g),
+    shape=lambda x, *, shape: shape,
+    batch=_broadcast_examples,
+    node_name="Expand",
+)
+_flip = Unary(
+    "flip(x)",
+    Linear(lambda xp, g, like, *, axis: xp.flip(g, axis=axis)),
+    shape=shapes.same,
+    batch=along("axis"),
+)
 _roll = Unary(
     "roll(x)",
     Linear(lambda xp, g, like, *, shift, axis: xp.roll(g, tuple(-s for s in shift), axis=axis)),
     shape=shapes.same,
+    batch=along("axis"),
 )
 _astype = Unary(
     "astype(x)",
     Linear(lambda xp, g, like: g),
     dtype=lambda x, *, dtype: dtype,
     compute=lambda xp, x, *, dtype: fit_dtype(xp, x, dtype),
+    batch=broadcast,
     node_name="ToCopy",
 )
 _clone = Unary("clone(x)", Scale(1), compute=lambda xp, x: xp.copy(x))
-_tril = Unary("tril(x)", Linear(lambda xp, g, like, *, k: xp.tril(g, k=k)), shape=shapes.same)
-_triu = Unary("triu(x)", Linear(lambda xp, g, like, *, k: xp.triu(g, k=k)), shape=shapes.same)
+_tril = Unary(
+    "tril(x)", Linear(lambda xp, g, like, *, k: xp.tril(g, k=k)), shape=shapes.same, batch=broadcast
+)
+_triu = Unary(
+    "triu(x)", Linear(lambda xp, g, like, *, k: xp.triu(g, k=k)), shape=shapes.same, batch=broadcast
+)
 
 
 class Inverse:
@@ -373,7 +401,7 @@ def repeat(x: Any, repeats: Any, /, axis: int | None = None) -> Tensor:
     x = asarray(x)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    counts = repeats._backend.to_numpy(repeats._raw) if type(repeats) is Tensor else np.asarray(repeats)
+    counts = repeats.detach().cpu().numpy() if type(repeats) is Tensor else np.asarray(repeats)
     axis = one_axis("repeat", axis, x.ndim)
     fits = counts.shape in ((), (1,), (x.shape[axis],))
     if counts.dtype.kind not in "iu" or (counts < 0).any() or not fits:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..backends import Device
 from ..backends.registry import BY_TYPE, DTYPES
+from ..batching import broadcast
 from ..dtypes import ALIASES, BY_NAME, DType, as_dtype
 from ..engine import shapes
 from ..engine.node import Standin
@@ -40,6 +41,7 @@ _to_device = Unary(
     Linear(_move_back),
     shape=shapes.same,
     compute=lambda xp, x, *, device, source: move_array(x, device),
+    batch=broadcast,
     node_name="ToCopy",
 )
 

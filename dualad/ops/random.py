@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..backends import Device
+from ..batching import into
 from ..dtypes import DType, as_dtype, get_default_dtype, int64
+from ..engine.modes import BATCHES
 from ..engine.tensor import Tensor
 from ..engine.views import require_grad
-from ..errors import DTypeError
+from ..errors import BatchError, DTypeError
 from .common import as_shape, whole
 from .conversion import asarray, native, place
 from .searching import argsort
@@ -150,6 +152,7 @@ def _real(name: str, dtype: Any) -> DType:
 
 def _draw(kind: str, size: Any, dtype: Any, device: Any, requires_grad: bool, **parameters: Any) -> Tensor:
     backend, device = place(device)
+    batches = [b for b in BATCHES.get() if _differs(b)]
     with _lock:  # a generator serves one thread at a time
         if device not in _generators:
             seed = np.random.SeedSequence().entropy if _seed is None else _seed
@@ -157,10 +160,22 @@ def _draw(kind: str, size: Any, dtype: Any, device: Any, requires_grad: bool, **
         array = backend.random(
             _generators[device],
             kind,
-            as_shape(size),
+            (*(b.size for b in batches), *as_shape(size)),
             native(backend, as_dtype(dtype), device),
             device,
             **parameters,
         )
     x = Tensor(array)
+    for batch in batches:
+        x = into(x, batch)
     return require_grad(x) if requires_grad else x
+
+
+def _differs(batch: Any) -> bool:
+    """Whether random numbers differ between the examples of a `vmap`."""
+    if batch.randomness == "error":
+        raise BatchError(
+            "vmap: random numbers are drawn inside; say with randomness='different' or 'same' whether they "
+            "should differ between examples"
+        )
+    return bool(batch.randomness == "different")

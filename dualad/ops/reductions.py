@@ -10,6 +10,7 @@ from math import prod as _product
 from typing import Any, NamedTuple
 
 from ..backends.registry import DTYPES
+from ..batching import along
 from ..dtypes import as_dtype, real_of
 from ..engine.fit import astype
 from ..engine.shapes import kept, reduced
@@ -56,14 +57,15 @@ def _norm_of(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
 
 # -- ops ---------------------------------------------------------------------------------------
 
-_sum = Unary("sum(x)", Linear(_spread), shape=reduced)
-_mean = Unary("mean(x)", Linear(_spread_mean), shape=reduced)
-_max = Unary("max(x)", Weighted(_extremal), shape=reduced)
-_min = Unary("min(x)", Weighted(_extremal), shape=reduced)
-_norm = Unary("norm(x)", Weighted(_radial), shape=reduced, dtype=real_result, compute=_norm_of)
-_prod = Unary("prod(x)", shape=reduced)
-_all = Unary("all(x)", shape=reduced, dtype=boolean)
-_any = Unary("any(x)", shape=reduced, dtype=boolean)
+_ALONG = along("axis")
+_sum = Unary("sum(x)", Linear(_spread), shape=reduced, batch=_ALONG)
+_mean = Unary("mean(x)", Linear(_spread_mean), shape=reduced, batch=_ALONG)
+_max = Unary("max(x)", Weighted(_extremal), shape=reduced, batch=_ALONG)
+_min = Unary("min(x)", Weighted(_extremal), shape=reduced, batch=_ALONG)
+_norm = Unary("norm(x)", Weighted(_radial), shape=reduced, batch=_ALONG, dtype=real_result, compute=_norm_of)
+_prod = Unary("prod(x)", shape=reduced, batch=_ALONG)
+_all = Unary("all(x)", shape=reduced, batch=_ALONG, dtype=boolean)
+_any = Unary("any(x)", shape=reduced, batch=_ALONG, dtype=boolean)
 
 # -- functions ---------------------------------------------------------------------------------
 

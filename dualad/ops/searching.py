@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..batching import (
+    aligned,
+    along,
+    apply,
+    broadcast,
+    data_dependent,
+    over_all_or_along,
+    reshaped,
+    spread,
+)  # fmt: skip
+from ..engine.node import Batched
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.shapes import reduced, result_dtype, same, shape_of
 from ..engine.tensor import Tensor
@@ -12,11 +23,23 @@ from ..op import Op, Unary
 from ..rules import Joint
 from .common import all_axes, boolean, integer, one_axis
 from .conversion import asarray
+from .elementwise import less, less_equal
 from .indexing import take, take_along_axis
 
 
 def _shape_of_nonzero(x: Any) -> Any:
     raise ShapeError("nonzero: the shape of the result depends on the values, and there are none here")
+
+
+def _search_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    """Search by counting where each example has a sorted array of its own; no library does better."""
+    x1, x2 = values
+    if type(x1) is not Batched:
+        return op.below(x1, x2.value, **static)
+    shape = shape_of(x2)
+    sought = reshaped(spread(x2, size), (size, *shape, 1))
+    before = (less if static["side"] == "left" else less_equal).below(aligned(x1, len(shape) + 1), sought)
+    return apply("count_nonzero", before, axis=(len(shape) + 1,), keepdims=False)
 
 
 _where = Op(
@@ -25,14 +48,20 @@ _where = Op(
     Joint(lambda xp, g, like, condition: xp.where(condition, g, 0), masks=True),
     Joint(lambda xp, g, like, condition: xp.where(condition, 0, g), masks=True),
     dtype=lambda condition, x1, x2: result_dtype((x1, x2)),
+    batch=broadcast,
 )
-_argmax = Unary("argmax(x)", shape=reduced, dtype=integer)
-_argmin = Unary("argmin(x)", shape=reduced, dtype=integer)
-_argsort = Unary("argsort(x)", shape=same, dtype=integer)
-_sort = Unary("sort(x)", shape=same)
-_nonzero = Op("nonzero(x)", shape=_shape_of_nonzero, dtype=boolean)
-_count_nonzero = Unary("count_nonzero(x)", shape=reduced, dtype=integer)
-_searchsorted = Op("searchsorted(x1, x2)", shape=lambda x1, x2, *, side: shape_of(x2), dtype=integer)
+_argmax = Unary("argmax(x)", shape=reduced, dtype=integer, batch=over_all_or_along)
+_argmin = Unary("argmin(x)", shape=reduced, dtype=integer, batch=over_all_or_along)
+_argsort = Unary("argsort(x)", shape=same, dtype=integer, batch=along("axis"))
+_sort = Unary("sort(x)", shape=same, batch=along("axis"))
+_nonzero = Op("nonzero(x)", shape=_shape_of_nonzero, dtype=boolean, batch=data_dependent)
+_count_nonzero = Unary("count_nonzero(x)", shape=reduced, dtype=integer, batch=along("axis"))
+_searchsorted = Op(
+    "searchsorted(x1, x2)",
+    shape=lambda x1, x2, *, side: shape_of(x2),
+    dtype=integer,
+    batch=_search_examples,
+)
 
 
 def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Any:

@@ -6,16 +6,19 @@ values are read from x where each occurs first.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 from ..backends.registry import BY_TYPE
-from ..engine.node import Standin
-from ..engine.shapes import same
+from ..batching import apply, is_batched, reshaped, spread
+from ..engine.node import Batched, Standin
+from ..engine.shapes import same, shape_of
 from ..engine.tensor import Tensor
-from ..errors import ShapeError
+from ..errors import BatchError, ShapeError
 from ..op import Op
 from .common import boolean
 from .conversion import asarray
+from .elementwise import equal, logical_not
 from .indexing import getitem
 from .manipulation import reshape
 from .searching import promoted
@@ -119,6 +122,8 @@ def unique_values(x: Any, /) -> Tensor:
 
 def _distinct(name: str, x: Tensor) -> Any:
     """Return the backend's ``unique_all`` of the elements of x."""
+    if is_batched(x):
+        raise BatchError(f"vmap: how many values {name} gives may differ between examples")
     raw = x._raw
     if type(raw) is Standin:
         raise ShapeError(f"{name}: the shape of the result depends on the values, and there are none here")
@@ -139,7 +144,19 @@ def _is_in(xp: Any, x1: Any, x2: Any, *, invert: bool = False) -> Any:
     return xp.logical_not(y) if invert else y
 
 
-_isin = Op("isin(x1, x2)", shape=same, dtype=boolean, compute=_is_in)
+def _examples_in(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    """Compare all pairs where each example has a set of its own."""
+    x1, x2 = values
+    if type(x2) is not Batched:
+        return op.below(x1.value, x2, **static)
+    shape, n = shape_of(x1), prod(x2.shape)
+    sought = reshaped(spread(x1, size), (size, *shape, 1))
+    found = equal.below(sought, reshaped(x2.value, (size, *[1] * len(shape), n)))
+    found = apply("any", found, axis=(len(shape) + 1,), keepdims=False)
+    return logical_not.below(found) if static.get("invert") else found
+
+
+_isin = Op("isin(x1, x2)", shape=same, dtype=boolean, compute=_is_in, batch=_examples_in)
 
 
 def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Tensor:

@@ -5,9 +5,10 @@ from .jacobians import hessian, jacfwd, jacobian, jacrev
 from .linear import linear_transpose, linearize
 from .products import ggnvp, hvp, vhp
 from .reverse import elementwise_grad, grad, grad_and_value, stop_gradient, value_and_grad, vjp
+from .vmap import vmap
 
 __all__ = [
     "directional", "elementwise_grad", "ggnvp", "grad", "grad_and_value", "hessian", "hvp", "jacfwd",
     "jacobian", "jacrev", "jvp", "linear_transpose", "linearize", "stop_gradient", "value_and_grad", "vhp",
-    "vjp",
+    "vjp", "vmap",
 ]  # fmt: skip

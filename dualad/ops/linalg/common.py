@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...backends.registry import BY_TYPE, DTYPES
+from ...batching import is_batched
 from ...dtypes import complex_of
 from ...engine.tensor import Tensor, raw_value
-from ...errors import DTypeError, ShapeError
+from ...errors import BatchError, DTypeError, ShapeError
 from ...rules import conjugate
 from ..conversion import asarray
 
@@ -77,4 +78,6 @@ def tolerance(rtol: Any) -> dict[str, Any]:
     """Return the keyword of a backend's function for a tolerance, if there is one."""
     if rtol is None:
         return {}
+    if is_batched(rtol):
+        raise BatchError("rtol: a tolerance must be the same for all examples of a vmap")
     return {"rtol": rtol._raw if type(rtol) is Tensor else rtol}

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...backends.registry import DTYPES
+from ...batching import broadcast
 from ...engine.fit import astype
 from ...engine.tensor import Tensor
 from ...op import Op, Unary
@@ -122,16 +123,16 @@ def _qr_moves(xp: Any, t: Any, y: Any, *, mode: str) -> Any:
 
 # -- ops ---------------------------------------------------------------------------------------
 
-_cholesky = Unary("linalg.cholesky(x)", Differential(_cholesky_moves))
-_eigh = Op("linalg.eigh(x)", Differential(_eigh_moves))
-_eig = Op("linalg.eig(x)", Differential(_eig_moves), compute=_eig_complex)
-_svd = Op("linalg.svd(x)", Differential(_svd_moves))
-_qr = Op("linalg.qr(x)", Differential(_qr_moves))
+_cholesky = Unary("linalg.cholesky(x)", Differential(_cholesky_moves), batch=broadcast)
+_eigh = Op("linalg.eigh(x)", Differential(_eigh_moves), batch=broadcast)
+_eig = Op("linalg.eig(x)", Differential(_eig_moves), compute=_eig_complex, batch=broadcast)
+_svd = Op("linalg.svd(x)", Differential(_svd_moves), batch=broadcast)
+_qr = Op("linalg.qr(x)", Differential(_qr_moves), batch=broadcast)
 # Values alone cost less; where they are differentiated the vectors are needed.
-_eigvalsh = Unary("linalg.eigvalsh(x)", dtype=real_result)
-_eigvals = Unary("linalg.eigvals(x)", dtype=complex_dtype, compute=_eigvals_complex)
-_svdvals = Unary("linalg.svdvals(x)", dtype=real_result)
-_matrix_rank = Op("linalg.matrix_rank(x)", dtype=boolean)
+_eigvalsh = Unary("linalg.eigvalsh(x)", dtype=real_result, batch=broadcast)
+_eigvals = Unary("linalg.eigvals(x)", dtype=complex_dtype, compute=_eigvals_complex, batch=broadcast)
+_svdvals = Unary("linalg.svdvals(x)", dtype=real_result, batch=broadcast)
+_matrix_rank = Op("linalg.matrix_rank(x)", dtype=boolean, batch=broadcast)
 
 # -- functions ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...backends.registry import DTYPES
+from ...batching import broadcast
 from ...engine import shapes
 from ...engine.tensor import Tensor
 from ...errors import ShapeError
@@ -76,17 +77,20 @@ def _slogdet_moves(xp: Any, t: Any, x: Any, y: Any) -> Any:
 
 # -- ops ---------------------------------------------------------------------------------------
 
-_inv = Unary("linalg.inv(x)", Differential(lambda xp, t, y: -(y @ t @ y)))
+_inv = Unary("linalg.inv(x)", Differential(lambda xp, t, y: -(y @ t @ y)), batch=broadcast)
 _solve = Binary(
     "linalg.solve(x1, x2)",
     Differential(lambda xp, t, x1, y: -xp.linalg.solve(x1, t @ y)),
     Linear(lambda xp, g, like, x1: xp.linalg.solve(adjoint(xp, x1), g)),
     shape=shapes.matmul,
+    batch=broadcast,
 )
-_pinv = Unary("linalg.pinv(x)", Differential(_pinv_moves))
-_adjugate = Unary("adjugate(x)", Differential(_cofactors_move), compute=_cofactors)
-_det = Unary("linalg.det(x)", Differential(lambda xp, t, x: trace_of(xp, _adjugate.within(xp, x) @ t)))
-_slogdet = Op("linalg.slogdet(x)", Differential(_slogdet_moves))
+_pinv = Unary("linalg.pinv(x)", Differential(_pinv_moves), batch=broadcast)
+_adjugate = Unary("adjugate(x)", Differential(_cofactors_move), compute=_cofactors, batch=broadcast)
+_det = Unary(
+    "linalg.det(x)", Differential(lambda xp, t, x: trace_of(xp, _adjugate.within(xp, x) @ t)), batch=broadcast
+)
+_slogdet = Op("linalg.slogdet(x)", Differential(_slogdet_moves), batch=broadcast)
 
 # -- functions ---------------------------------------------------------------------------------
 

@@ -6,7 +6,9 @@ from math import prod
 from operator import index
 from typing import Any
 
+from ...batching import aligned, apply, physical, reshaped
 from ...engine import shapes
+from ...engine.node import Batched
 from ...engine.operands import PYTHON_SCALARS
 from ...engine.tensor import Tensor
 from ...errors import ShapeError
@@ -48,7 +50,33 @@ def _right(xp: Any, g: Any, like: Any, x1: Any) -> Any:
     return xp.matmul(_adjoint(xp, x1), g)
 
 
-_matmul = Binary("matmul(x1, x2)", Linear(_left), Linear(_right), shape=shapes.matmul, node_name="Mm")
+def _examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    """Batch a product. The rows of all examples meet what is the same for all of them at once."""
+    a, b = values
+    if type(b) is not Batched and len(b.shape) <= 2:
+        *leading, inner = a.value.shape
+        y = op.below(reshaped(a.value, (prod(leading), inner)), b)
+        return reshaped(y, (*leading, *y.shape[1:]))
+    if type(a) is not Batched and len(b.shape) == 1 and len(a.shape) <= 2:
+        return op.below(b.value, apply("permute_dims", a, axes=tuple(range(len(a.shape)))[::-1]))
+    ndim = max(len(a.shape), len(b.shape), 2)
+    left = _with_axis(a, -2) if len(a.shape) == 1 else a
+    right = _with_axis(b, -1) if len(b.shape) == 1 else b
+    y = op.below(aligned(left, ndim), aligned(right, ndim))
+    shape = y.shape[:-2] + y.shape[-2:][len(a.shape) == 1 :]
+    return reshaped(y, shape[:-1] if len(b.shape) == 1 else shape)
+
+
+def _with_axis(v: Any, axis: int) -> Any:
+    """Return a vector, of each example or of all, as a matrix of one row (-2) or column (-1)."""
+    x = physical(v)
+    x = reshaped(x, (*x.shape[:-1], 1, x.shape[-1]) if axis == -2 else (*x.shape, 1))
+    return Batched(x, v.batch) if type(v) is Batched else x
+
+
+_matmul = Binary(
+    "matmul(x1, x2)", Linear(_left), Linear(_right), shape=shapes.matmul, batch=_examples, node_name="Mm"
+)
 
 
 def matmul(x1: Any, x2: Any, /) -> Tensor:

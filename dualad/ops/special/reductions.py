@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf, prod
 from typing import Any
 
+from ...batching import along
 from ...engine.shapes import kept, reduced, same
 from ...engine.tensor import Tensor
 from ...op import Unary
@@ -71,10 +72,23 @@ def _log_softmax_differential(xp: Any, t: Any, y: Any, *, axis: Any) -> Any:
 
 # -- ops ---------------------------------------------------------------------------------------
 
-_logsumexp_op = Unary("special.logsumexp(x)", Weighted(_shares), shape=reduced, compute=_logsumexp)
-_softmax_op = Unary("special.softmax(x)", SelfAdjoint(_softmax_differential), shape=same, compute=_softmax)
+_ALONG = along("axis")
+_logsumexp_op = Unary(
+    "special.logsumexp(x)", Weighted(_shares), shape=reduced, compute=_logsumexp, batch=_ALONG
+)
+_softmax_op = Unary(
+    "special.softmax(x)",
+    SelfAdjoint(_softmax_differential),
+    shape=same,
+    compute=_softmax,
+    batch=_ALONG,
+)
 _log_softmax_op = Unary(
-    "special.log_softmax(x)", Differential(_log_softmax_differential), shape=same, compute=_log_softmax
+    "special.log_softmax(x)",
+    Differential(_log_softmax_differential),
+    shape=same,
+    compute=_log_softmax,
+    batch=_ALONG,
 )
 
 # -- functions ---------------------------------------------------------------------------------

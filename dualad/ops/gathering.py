@@ -1,0 +1,231 @@
+"""Indexing with indices that differ from example to example of a `vmap`.
+
+An index is a keyword of `getitem`, the same for all examples. Where it is not, what is indexed is
+brought into rows, of which one index array names one each, by three ops whose index is an argument
+like any other. On a batch the rows of all examples are rows of one longer array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from ..backends.registry import BY_TYPE
+from ..batching import is_batched, reshaped, spread
+from ..engine.node import Batched
+from ..engine.operands import PYTHON_SCALARS
+from ..engine.shapes import broadcast
+from ..engine.tensor import Tensor, raw_value
+from ..errors import AxisError, BatchError
+from ..op import REGISTRY, Op
+from ..rules import Joint, Linear
+from .common import same_dtype
+from .conversion import asarray
+from .elementwise import add
+from .indexing import getitem, setitem
+from .manipulation import astype, broadcast_to
+from .searching import nonzero, where
+
+# -- ops -------------------------------------------------------------------------------------------
+
+
+def _numbered(index: Any, size: int, n: int) -> Any:
+    """Return an index into the rows of each example as one into those of all, n of each."""
+    index = spread(index, size)
+    raw = raw_value(index)
+    backend = BY_TYPE[type(raw)]
+    assert backend is not None
+    native = backend.native_device(backend.device_of(raw))
+    begin = backend.xp.arange(0, size * n, n, dtype=raw.dtype, device=native)
+    return add.below(index, reshaped(begin, (size, *[1] * (len(index.shape) - 1))))
+
+
+def _rows_of_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    x, index = values
+    if type(x) is not Batched:
+        return op.below(x, index.value)
+    n, *rest = x.shape
+    return op.below(reshaped(x.value, (size * n, *rest)), _numbered(index, size, n))
+
+
+def _add_rows_of_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    g, index = values
+    n, rest = static["n"], g.shape[len(index.shape) :]
+    total = op.below(spread(g, size), _numbered(index, size, n), n=size * n)
+    return reshaped(total, (size, n, *rest))
+
+
+def _set_rows_of_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    value, x, index = values
+    n, *rest = x.shape
+    value = value if type(value) in PYTHON_SCALARS else spread(value, size)
+    y = op.below(value, reshaped(spread(x, size), (size * n, *rest)), _numbered(index, size, n))
+    return reshaped(y, (size, n, *rest))
+
+
+#: ``x[index]``, for one array of indices that are not negative.
+rows: Op = Op(
+    "rows(x, index)",
+    Linear(lambda xp, g, like, index: add_rows.within(xp, g, index, n=like.shape[0])),
+    None,
+    shape=lambda x, index: (*index.shape, *x.shape[1:]),
+    dtype=same_dtype,
+    compute=lambda xp, x, index: xp.getitem(x, key=index),
+    batch=_rows_of_examples,
+)
+#: The adjoint of `rows`: zeros, n rows of them, with `g` added at the index.
+add_rows: Op = Op(
+    "add_rows(g, index)",
+    Linear(lambda xp, g, like, index: rows.within(xp, g, index)),
+    None,
+    shape=lambda g, index, *, n: (n, *g.shape[len(index.shape) :]),
+    dtype=same_dtype,
+    compute=lambda xp, g, index, *, n: xp.scatter(g, shape=(n, *g.shape[len(index.shape) :]), key=index),
+    batch=_add_rows_of_examples,
+)
+#: x with ``x[index] = value`` done; the value has the shape of ``x[index]``, or is a number.
+set_rows: Op = Op(
+    "set_rows(value, x, index)",
+    Joint(lambda xp, g, like, index: rows.within(xp, g, index)),
+    Joint(lambda xp, g, like, index: set_rows.within(xp, 0, g, index), masks=True),
+    None,
+    shape=lambda value, x, index: x.shape,
+    dtype=lambda value, x, index: same_dtype(x),
+    compute=lambda xp, value, x, index: xp.setitem(x, value, key=index),
+    batch=_set_rows_of_examples,
+)
+
+_reshape, _permute_dims = REGISTRY["reshape"], REGISTRY["permute_dims"]
+
+# -- keys ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The way from an array to its rows, and from what is read of them to what the key stands for."""
+
+    basic: tuple[Any, ...]  # the slices and new axes of the key, with all of an axis for each index array
+    order: tuple[int, ...]  # the axes after that, those with an index array in front
+    count: int  # how many these are
+    index: Tensor  # which row, counted over these axes
+    place: int  # where NumPy puts the axes of the index
+
+    def rows_of(self, x: Tensor) -> Tensor:
+        """Return x in rows."""
+        y = _permute_dims(getitem(x, key=self.basic), axes=self.order)
+        return _reshape(y, shape=(prod(y.shape[: self.count]), *y.shape[self.count :]))
+
+    def as_key_has_it(self, y: Tensor) -> Tensor:
+        """Return what was read of the rows with its axes where NumPy has them."""
+        return _permute_dims(y, axes=self._axes(y.ndim))
+
+    def as_rows_have_it(self, y: Tensor) -> Tensor:
+        """Return an array in the form of what is read with its axes as the rows have them."""
+        return _permute_dims(y, axes=_inverse(self._axes(y.ndim)))
+
+    def _axes(self, ndim: int) -> tuple[int, ...]:
+        k, before = self.index.ndim, self.index.ndim + self.place
+        return (*range(k, before), *range(k), *range(before, ndim))
+
+    def put_back(self, z: Tensor, x: Tensor) -> Tensor:
+        """Return x with its rows, but for what the slices leave out, replaced by z."""
+        shape = getitem(x, key=self.basic).shape
+        y = _permute_dims(_reshape(z, shape=tuple(shape[i] for i in self.order)), axes=_inverse(self.order))
+        return setitem(x, y, key=self.basic)
+
+
+def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+def _way(x: Tensor, key: Any) -> _Way:
+    basic: list[Any] = []
+    found: list[tuple[int, Tensor]] = []  # the axis, and its index from 0 on
+    axis = 0
+    for k in _complete(key, x.shape):
+        if isinstance(k, Tensor):
+            found.append((len(basic), _counted(k, x.shape[axis], axis)))
+            k = slice(None)
+        basic.append(k)
+        axis += k is not None
+    axes = [a for a, _ in found]
+    together = axes == list(range(axes[0], axes[0] + len(axes)))
+    shape = getitem(x, key=tuple(basic)).shape
+    index = found[0][1]
+    for a, more in found[1:]:
+        index = index * shape[a] + more
+    rest = [a for a in range(len(basic)) if a not in axes]
+    return _Way(tuple(basic), (*axes, *rest), len(axes), index, axes[0] if together else 0)
+
+
+def _complete(key: Any, shape: tuple[int, ...]) -> list[Any]:
+    """Return a key's parts, one for each axis and new axis; what indexes as an array does, as Tensors."""
+    parts: list[Any] = []
+    for k in key if type(key) is tuple else (key,):
+        if k is None or k is ... or isinstance(k, slice):
+            parts.append(k)
+            continue
+        index = asarray(k)
+        if index.dtype.kind != "bool":
+            parts.append(index)
+        elif is_batched(index):
+            raise BatchError(
+                "vmap: reading x[mask] gives a number of elements that may differ between examples; use "
+                "dualad.where(mask, x, ...)"
+            )
+        else:
+            parts.extend(nonzero(index))
+    used = sum(k is not None and k is not ... for k in parts)
+    if used > len(shape):
+        raise AxisError(f"too many indices: the array is {len(shape)}-dimensional, {used} were given")
+    if ... not in [k for k in parts if not isinstance(k, Tensor)]:
+        parts.append(...)
+    i = next(i for i, k in enumerate(parts) if k is ...)
+    return [*parts[:i], *[slice(None)] * (len(shape) - used), *parts[i + 1 :]]
+
+
+def _counted(index: Tensor, n: int, axis: int) -> Tensor:
+    """Return an index into an axis of length n with what counts from the end counted from the front."""
+    if index.dtype.is_differentiable:
+        raise IndexError(f"indices must be integers or booleans, got {index.dtype}")
+    raw = raw_value(index)
+    backend = BY_TYPE[type(raw)]
+    assert backend is not None
+    if bool(backend.xp.any((raw < -n) | (raw >= n))):
+        raise AxisError(f"an index is out of bounds for axis {axis} with size {n}")
+    index = astype(index, backend.index_dtype(index.device), copy=False)
+    return where(index < 0, index + n, index)
+
+
+# -- reading and writing -----------------------------------------------------------------------------
+
+
+def read(x: Tensor, key: Any) -> Tensor:
+    """Return ``x[key]`` for a key with Tensors that differ between examples: a copy."""
+    way = _way(x, key)
+    return way.as_key_has_it(rows(way.rows_of(x), way.index))
+
+
+def written(x: Tensor, value: Any, key: Any) -> Tensor:
+    """Return x with ``x[key] = value`` done, for such a key."""
+    if isinstance(key, Tensor) and key.dtype.kind == "bool":
+        return _masked(x, value, key)
+    way = _way(x, key)
+    z = way.rows_of(x)
+    shape = way.as_key_has_it(rows(z, way.index)).shape
+    value = broadcast_to(asarray(value, dtype=x.dtype, device=x.device), shape)
+    return way.put_back(set_rows(way.as_rows_have_it(value), z, way.index), x)
+
+
+def _masked(x: Tensor, value: Any, mask: Tensor) -> Tensor:
+    rest = x.shape[mask.ndim :]
+    fits = mask.shape == x.shape[: mask.ndim]
+    if type(value) not in PYTHON_SCALARS and broadcast(value.shape, rest) != rest:
+        fits = False
+    if not fits:
+        raise BatchError(
+            f"vmap: x[mask] = value, with a mask of shape {mask.shape} that differs between examples: the "
+            f"value must fit each row, of shape {rest}; use dualad.where(mask, value, x)"
+        )
+    return where(_reshape(mask, shape=(*mask.shape, *[1] * len(rest))), value, x)
