@@ -32,6 +32,8 @@ def _left(xp: Any, g: Any, like: Any, x2: Any) -> Any:
     if len(x2.shape) == 1:
         return xp.expand_dims(g, axis=-1) * conjugate(xp, x2)
     if len(like.shape) == 1:
+        if len(x2.shape) == 2:
+            return xp.matmul(conjugate(xp, x2), g)
         g = xp.expand_dims(g, axis=-1)
         pulled = xp.matmul(conjugate(xp, x2), g)
         return xp.reshape(pulled, pulled.shape[:-1])
@@ -45,6 +47,8 @@ def _right(xp: Any, g: Any, like: Any, x1: Any) -> Any:
         column = xp.reshape(conjugate(xp, x1), (-1, 1))
         return column * g if len(like.shape) > 1 else xp.reshape(column, (-1,)) * g
     if len(like.shape) == 1:
+        if len(x1.shape) == 2:
+            return xp.matmul(_adjoint(xp, x1), g)
         pulled = xp.matmul(_adjoint(xp, x1), xp.expand_dims(g, axis=-1))
         return xp.reshape(pulled, pulled.shape[:-1])
     return xp.matmul(_adjoint(xp, x1), g)
