@@ -1,0 +1,394 @@
+"""SciPy's solvers on pytrees of arrays of any backend: `minimize`, `root`, `least_squares`, `for_scipy`.
+
+SciPy's solvers know vectors of float64; here they get values, gradients, Jacobians and Hessians as such,
+of functions of whatever the user's unknowns are. SciPy is imported on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .engine.namespace import ops
+from .engine.node import GROUND
+from .engine.tensor import Tensor, raw_value, wrap
+from .errors import BackendError, GradientError, ShapeError
+from .transforms import trees
+from .transforms.jacobians import fewer, rows
+from .transforms.linear import pushing
+from .transforms.products import recorded_gradient
+from .transforms.reverse import unit
+from .transforms.tape import Tape, taped
+
+__all__ = ["Problem", "for_scipy", "least_squares", "minimize", "root"]
+
+#: What SciPy's methods of `minimize` take besides a gradient; those below take not even that.
+_TAKE_PRODUCTS = frozenset({"newton-cg", "trust-ncg", "trust-krylov", "trust-constr"})
+_TAKE_HESSIANS = frozenset({"dogleg", "trust-exact"})
+_TAKE_VALUES = frozenset({"nelder-mead", "powell", "cobyla", "cobyqa"})
+#: The methods of `root` that take a Jacobian.
+_TAKE_JACOBIANS = frozenset({"hybr", "lm"})
+
+
+def for_scipy(f: Callable[..., Any], x0: Any, *args: Any, **kwargs: Any) -> Problem:
+    """Return a function and where to start in the form that SciPy's solvers take.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args, **kwargs)``: one real number to be minimized, or residuals: an array or a pytree
+        of them, which are taken as one vector. Inside it the unknowns are Tensors.
+    x0 : pytree of arrays or numbers
+        The unknowns at the start, of floating dtypes, on any devices.
+    *args, **kwargs
+        What else f takes.
+
+    Returns
+    -------
+    Problem
+        See there.
+
+    Raises
+    ------
+    DTypeError
+        If an unknown is not of a floating dtype.
+    GradientError
+        If an unknown is being differentiated by a transform around: through a solver's iterations
+        there is no derivative.
+
+    Examples
+    --------
+    >>> import dualad, scipy.optimize
+    >>> def distance(p):
+    ...     return (p["x"] - 1.0) ** 2 + (p["y"] * p["x"] - 6.0) ** 2
+    >>> problem = dualad.optimize.for_scipy(distance, {"x": 3.0, "y": 3.0})
+    >>> found = scipy.optimize.minimize(
+    ...     problem.fun, problem.x0, jac=problem.jac, hessp=problem.hessp, method="trust-ncg"
+    ... )
+    >>> {name: round(value, 2) for name, value in problem.unravel(found.x).items()}
+    {'x': 1.0, 'y': 6.0}
+    """
+    return Problem(f, x0, *args, **kwargs)
+
+
+class Problem:
+    """A function of a pytree of unknowns, as functions of a vector of float64; see `for_scipy`.
+
+    At each point f is evaluated once, whatever is asked there; a solver asks for the value, the
+    gradient and many products with the Hessian at one point before it goes to the next. Complex unknowns
+    and residuals count as two numbers: all their real parts, then all their imaginary parts.
+
+    Attributes
+    ----------
+    x0 : ndarray
+        The unknowns at the start, one after the other.
+    """
+
+    def __init__(self, f: Callable[..., Any], x0: Any, *args: Any, **kwargs: Any) -> None:
+        self._f, self._args, self._kwargs = f, args, kwargs
+        self._unknowns = _Unknowns(x0)
+        self._latest: _Point | None = None
+        self.x0 = self._unknowns.ravel(x0)
+
+    def fun(self, x: Any) -> Any:
+        """Return the value: a float, or the vector of residuals."""
+        value = self._at(x).value
+        return value if isinstance(value, float) else value.copy()
+
+    def jac(self, x: Any) -> np.ndarray:
+        """Return the gradient, or the Jacobian of the residuals: a row for each of them."""
+        return self._at(x).jacobian.copy()  # solvers may write to it
+
+    def value_and_grad(self, x: Any) -> tuple[Any, np.ndarray]:
+        """Return ``fun(x)`` and ``jac(x)``, for solvers that are told ``jac=True``."""
+        return self.fun(x), self.jac(x)
+
+    def jac_operator(self, x: Any) -> Any:
+        """Return the Jacobian as a ``LinearOperator``, which is never made: for many unknowns."""
+        return self._at(x).jacobian_operator()
+
+    def hess(self, x: Any) -> np.ndarray:
+        """Return the Hessian of a function that gives one number."""
+        return self._at(x).hessian.copy()
+
+    def hessp(self, x: Any, p: Any) -> np.ndarray:
+        """Return the product of the Hessian with a vector."""
+        return self._at(x).hessian_product(p)
+
+    def check_number(self) -> None:
+        """Raise GradientError unless f gives one real number, at the start."""
+        unit(self._at(self.x0).tape)
+
+    def ravel(self, tree: Any) -> np.ndarray:
+        """Return unknowns, a pytree like that of the start, as a vector."""
+        return self._unknowns.ravel(tree)
+
+    def unravel(self, x: Any) -> Any:
+        """Return a vector as unknowns: a pytree like that of the start, of the same kinds of arrays."""
+        parts = self._unknowns.parts(Tensor(_vector(x, self.x0.size).copy()))
+        given = self._unknowns.given
+        leaves = [trees.like_input(part, leaf) for part, leaf in zip(parts, given, strict=True)]
+        return trees.unflatten(self._unknowns.structure, leaves)
+
+    def _at(self, x: Any) -> _Point:
+        x = _vector(x, self.x0.size)
+        point = self._latest
+        if point is None or not np.array_equal(point.x, x):
+            self._latest = None  # what the last point has saved is not needed while f is evaluated
+            point = self._latest = _Point(self._of_vector, x)
+        return point
+
+    def _of_vector(self, x: Tensor) -> Tensor:
+        """Return f of a vector: one real number as it is, all else as a vector of residuals."""
+        unknowns = trees.unflatten(self._unknowns.structure, self._unknowns.parts(x))
+        y = self._f(unknowns, *self._args, **self._kwargs)
+        leaves, structure = trees.flatten(y)
+        results = [ops.asarray(leaf) for leaf in leaves]
+        if structure.is_leaf() and not results[0].ndim and not results[0].dtype.is_complex:
+            return results[0].to("cpu", "float64")
+        flat = [part for r in results for part in (_planes(r) if r.dtype.is_complex else [r])]
+        vectors = [ops.reshape(r, (-1,)).to("cpu", "float64") for r in flat]
+        return ops.concat(vectors) if vectors else ops.zeros(0, dtype="float64")
+
+
+class _Unknowns:
+    """How a pytree lies in a vector."""
+
+    def __init__(self, tree: Any) -> None:
+        self.given, self.structure = trees.flatten(tree)
+        likes = [wrap(trees.below(leaf, "for_scipy")) for leaf in self.given]
+        for like in likes:
+            if like._node is not None and like._node.level != GROUND:
+                raise GradientError(
+                    "for_scipy: an unknown is being differentiated by a transform around, and there is no "
+                    "derivative through a solver's iterations; use dualad.stop_gradient"
+                )
+        self.likes = [(like.shape, like.dtype, like.device) for like in likes]
+
+    def ravel(self, tree: Any) -> np.ndarray:
+        leaves, structure = trees.flatten(tree)
+        if structure != self.structure:
+            raise GradientError(
+                f"for_scipy: the unknowns have the structure {structure}, not {self.structure}"
+            )
+        parts = [np.zeros(0)]
+        for leaf, (shape, _, _) in zip(leaves, self.likes, strict=True):
+            array = np.asarray(ops.asarray(leaf).detach().to("cpu"))
+            if array.shape != shape:
+                raise ShapeError(f"for_scipy: an unknown has shape {array.shape}, expected {shape}")
+            parts += [p.reshape(-1) for p in (_planes(array) if np.iscomplexobj(array) else [array])]
+        return np.concatenate(parts, dtype=np.float64)
+
+    def parts(self, x: Tensor) -> list[Tensor]:
+        """Return the unknowns, differentiably, in a vector's place."""
+        parts, start = [], 0
+        for shape, dtype, device in self.likes:
+            n = prod(shape)
+            part = x[start : start + n]
+            start += n
+            if dtype.is_complex:
+                part = part + 1j * x[start : start + n]
+                start += n
+            parts.append(ops.reshape(part, shape).to(device, dtype))
+        return parts
+
+
+class _Point:
+    """What is known of a function at a point; each is computed when it is first asked for."""
+
+    def __init__(self, f: Callable[[Tensor], Tensor], x: np.ndarray) -> None:
+        self.x = x.copy()  # solvers write to theirs
+        self.tape, _ = taped("for_scipy", f, (self.x,))
+        (y,) = self.tape.outputs
+        if y._node is not None and y._node.level != GROUND:
+            raise GradientError(
+                "for_scipy: f depends on what a transform around differentiates, and there is no derivative "
+                "through a solver's iterations; use dualad.stop_gradient"
+            )
+        raw = np.asarray(raw_value(y))
+        self.value = raw if raw.ndim else float(raw)
+
+    @cached_property
+    def jacobian(self) -> np.ndarray:
+        tape = self.tape
+        if isinstance(self.value, float):
+            (gradient,) = tape.gradients([unit(tape)])
+            return np.asarray(raw_value(gradient))
+        return _only_block(fewer(tape))
+
+    def jacobian_operator(self) -> Any:
+        tape, push = self.tape, pushing(self.tape)
+        value = np.atleast_1d(self.value)
+        return _scipy("jac_operator").sparse.linalg.LinearOperator(
+            (value.size, self.x.size),
+            matvec=lambda v: np.atleast_1d(push(v.reshape(-1))),
+            rmatvec=lambda g: tape.pull(g.reshape(np.shape(self.value)))[0],
+            dtype=np.float64,
+        )
+
+    @cached_property
+    def _gradient(self) -> Tape:
+        return recorded_gradient(self.tape)
+
+    @cached_property
+    def hessian(self) -> np.ndarray:
+        return _only_block(rows(self._gradient))
+
+    def hessian_product(self, p: Any) -> np.ndarray:
+        (product,) = self._gradient.gradients([_vector(p, self.x.size)])
+        return np.asarray(raw_value(product))
+
+
+def _only_block(blocks: Any) -> np.ndarray:
+    return np.asarray(raw_value(blocks[0][0]))
+
+
+def _planes(z: Any) -> list[Any]:
+    return [z.real, z.imag]
+
+
+def _vector(x: Any, n: int) -> np.ndarray:
+    """Return what a solver, or a user, gives as a vector of float64."""
+    vector = np.asarray(x, dtype=np.float64)
+    if vector.shape != (n,):
+        raise ShapeError(f"for_scipy: expected a vector of {n} numbers, got shape {vector.shape}")
+    return vector
+
+
+def minimize(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **options: Any) -> Any:
+    """Minimize a function by ``scipy.optimize.minimize``, which gets what its method can use.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` gives one real number.
+    x0 : pytree of arrays or numbers
+        The unknowns at the start.
+    args : tuple
+        What else f takes.
+    **options
+        ``method``, ``tol``, ``bounds``, ``options`` ... as SciPy takes them; those that speak of
+        unknowns, of the vector of all of them. The gradient, and for methods that use second
+        derivatives the Hessian or its products, are given to it.
+
+    Returns
+    -------
+    OptimizeResult
+        As SciPy gives it, with ``x`` a pytree like `x0`.
+
+    Raises
+    ------
+    GradientError
+        If f gives no single real number.
+    BackendError
+        If SciPy is not installed.
+
+    Examples
+    --------
+    >>> import dualad, numpy as np
+    >>> def rosenbrock(x):
+    ...     return (100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+    >>> found = dualad.optimize.minimize(rosenbrock, np.zeros(5), method="Newton-CG", tol=1e-10)
+    >>> found.x.round(6)
+    array([1., 1., 1., 1., 1.])
+    """
+    problem = Problem(f, x0, *args)
+    problem.check_number()
+    name = options.get("method")
+    name = name.lower() if isinstance(name, str) else "bfgs"
+    if name not in _TAKE_VALUES:
+        options = {"jac": problem.jac, **options}
+    if name in _TAKE_PRODUCTS and "hess" not in options:
+        options = {"hessp": problem.hessp, **options}
+    elif name in _TAKE_HESSIANS:
+        options = {"hess": problem.hess, **options}
+    return _solved(problem, _scipy("minimize").optimize.minimize(problem.fun, problem.x0, **options))
+
+
+def root(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **options: Any) -> Any:
+    """Find where a function is zero by ``scipy.optimize.root``, which gets the Jacobian.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` gives as many numbers as there are unknowns, in an array or a pytree.
+    x0, args, **options
+        As for `minimize`.
+
+    Returns
+    -------
+    OptimizeResult
+        As SciPy gives it, with ``x`` a pytree like `x0`.
+
+    Raises
+    ------
+    BackendError
+        If SciPy is not installed.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> equations = lambda p: (p["x"] + p["y"] - 3.0, p["x"] * p["y"] - 2.0)
+    >>> found = dualad.optimize.root(equations, {"x": 0.0, "y": 5.0})
+    >>> round(found.x["x"], 6), round(found.x["y"], 6)
+    (1.0, 2.0)
+    """
+    problem = Problem(lambda x, *more: [f(x, *more)], x0, *args)
+    if options.get("method", "hybr").lower() in _TAKE_JACOBIANS:
+        options = {"jac": problem.jac, **options}
+    return _solved(problem, _scipy("root").optimize.root(problem.fun, problem.x0, **options))
+
+
+def least_squares(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **options: Any) -> Any:
+    """Minimize a sum of squares by ``scipy.optimize.least_squares``, which gets the Jacobian.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` gives the residuals, in an array or a pytree.
+    x0, args, **options
+        As for `minimize`.
+
+    Returns
+    -------
+    OptimizeResult
+        As SciPy gives it, with ``x`` a pytree like `x0`.
+
+    Raises
+    ------
+    BackendError
+        If SciPy is not installed.
+
+    Examples
+    --------
+    >>> import dualad, numpy as np
+    >>> t = np.linspace(0, 2, 9)
+    >>> measured = 2.5 * np.exp(-1.3 * t)
+    >>> residuals = lambda p: p["a"] * np.exp(-p["k"] * t) - measured
+    >>> found = dualad.optimize.least_squares(residuals, {"a": 1.0, "k": 0.0})
+    >>> round(found.x["a"], 6), round(found.x["k"], 6)
+    (2.5, 1.3)
+    """
+    problem = Problem(lambda x, *more: [f(x, *more)], x0, *args)
+    options = {"jac": problem.jac, **options}
+    return _solved(
+        problem, _scipy("least_squares").optimize.least_squares(problem.fun, problem.x0, **options)
+    )
+
+
+def _solved(problem: Problem, result: Any) -> Any:
+    result.x = problem.unravel(result.x)
+    return result
+
+
+def _scipy(name: str) -> Any:
+    try:
+        import scipy.optimize
+        import scipy.sparse.linalg
+    except ModuleNotFoundError:
+        raise BackendError(f"dualad.optimize.{name} needs SciPy: pip install 'dualad[special]'") from None
+    return scipy
