@@ -60,7 +60,8 @@ class NumpyBackend(Backend):
         return array.copy()
 
     def is_view(self, result: Any, array: Any) -> bool:
-        return np.may_share_memory(result, array)
+        # NumPy's scalars, which its functions give for 0-d arrays, are values like any other.
+        return isinstance(array, np.generic) or np.may_share_memory(result, array)
 
     def owns_memory(self, array: Any) -> bool:
         return type(array) is np.ndarray and array.base is None and array.flags.writeable
