@@ -5,7 +5,8 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
 
     DualadError
     ├── GradientError (RuntimeError)          a derivative cannot be computed
-    │   └── MissingDerivativeError            an op has none in the argument that needs it
+    │   ├── MissingDerivativeError            an op has none in the argument that needs it
+    │   └── AnomalyError                      a NaN or infinity, in anomaly mode
     ├── InplaceError (RuntimeError)           an in-place change that would break a leaf
     ├── ShapeError (ValueError, RuntimeError) shapes that do not fit
     │   └── AxisError (IndexError)            an axis, or a place on it, that an array does not have
@@ -17,7 +18,10 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
     └── BackendError (RuntimeError)           a backend that is missing, broken or unavailable
 """
 
+from typing import Any
+
 __all__ = [
+    "AnomalyError",
     "AxisError",
     "BackendError",
     "BatchError",
@@ -43,6 +47,24 @@ class GradientError(DualadError, RuntimeError):
 
 class MissingDerivativeError(GradientError):
     """An op has no derivative in the argument whose gradient is needed."""
+
+
+class AnomalyError(GradientError):
+    """A NaN or an infinity that a computation has made, seen by `dualad.autograd.detect_anomaly`.
+
+    Attributes
+    ----------
+    op : str
+        The name of the op.
+    phase : {"forward", "tangent", "backward"}
+        Whether the op itself made it, or its derivative in forward or in reverse mode.
+    line : Line or None
+        Where the op was called: it has a `filename`, a `number`, a `function` and a `source`.
+    """
+
+    op: str
+    phase: str
+    line: Any
 
 
 class InplaceError(DualadError, RuntimeError):

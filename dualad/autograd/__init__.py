@@ -13,8 +13,10 @@ from ..engine.modes import enable_grad, no_grad, set_grad_enabled
 from ..engine.node import Node
 from ..testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from . import functional
+from .anomaly import detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, set_detect_anomaly
 
 __all__ = [
-    "GradcheckError", "HookHandle", "Node", "backward", "enable_grad", "functional", "grad", "gradcheck",
-    "gradgradcheck", "no_grad", "set_grad_enabled",
+    "GradcheckError", "HookHandle", "Node", "backward", "detect_anomaly", "enable_grad", "functional", "grad",
+    "gradcheck", "gradgradcheck", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "no_grad",
+    "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip

@@ -43,12 +43,22 @@ class Observer:
 
 
 class Watched:
-    """Whether ops are recorded, and who looks on."""
+    """Whether ops are recorded, who looks on, and whose derivative is being computed.
 
-    __slots__ = ("observers", "recording")
+    Attributes
+    ----------
+    recording : bool
+        What the mode would be if nobody looked on.
+    observers : tuple of Observer
+        The one that came last is at the end.
+    within : Node, Op or None
+        Whose rule is being evaluated: that of a node in a reverse pass, or of an op in forward mode.
+    """
 
-    def __init__(self, recording: bool, observers: tuple[Observer, ...]) -> None:
-        self.recording, self.observers = recording, observers
+    __slots__ = ("observers", "recording", "within")
+
+    def __init__(self, recording: bool, observers: tuple[Observer, ...], within: Any = None) -> None:
+        self.recording, self.observers, self.within = recording, observers, within
 
     def __bool__(self) -> bool:
         return self.recording
@@ -64,10 +74,18 @@ class Watched:
     def push(self, op: Any, y: Any, values: list[Any], duals: list[Any], static: dict[str, Any]) -> Any:
         """Let an op push tangents on, and tell who looks on."""
         start = perf_counter()
-        t = op.push(y, values, duals, static)
+        t = self.evaluate(op, op.push, y, values, duals, static)
         for observer in self.observers:
             observer.pushed(op, duals, t, start)
         return t
+
+    def evaluate(self, within: Any, rule: Callable[..., Any], *args: Any) -> Any:
+        """Call what evaluates rules, and let it be known whose they are."""
+        token = RECORDING.set(Watched(self.recording, self.observers, within))
+        try:
+            return rule(*args)
+        finally:
+            RECORDING.reset(token)
 
     def recorded(self, node: Any) -> None:
         """Tell who looks on of a new node."""
@@ -88,8 +106,17 @@ def observers() -> tuple[Observer, ...]:
 
 def _set_recording(recording: bool) -> Token[Any]:
     """Set whether ops are recorded, whoever looks on."""
-    watching = observers()
-    return RECORDING.set(Watched(recording, watching) if watching else recording)
+    mode = RECORDING.get()
+    if type(mode) is bool:
+        return RECORDING.set(recording)
+    return RECORDING.set(Watched(recording, mode.observers, mode.within))
+
+
+def set_observers(observers: tuple[Observer, ...]) -> None:
+    """Set who looks on in this thread or task."""
+    mode = RECORDING.get()
+    within = None if type(mode) is bool else mode.within
+    RECORDING.set(Watched(bool(mode), observers, within) if observers else bool(mode))
 
 
 class observing:
@@ -99,15 +126,14 @@ class observing:
         self._observer = observer
 
     def __enter__(self) -> None:
-        RECORDING.set(Watched(bool(RECORDING.get()), (*observers(), self._observer)))
+        set_observers((*observers(), self._observer))
 
     def __exit__(self, *exc: object) -> None:
         left = list(observers())
         left.reverse()  # entered twice, it leaves the inner one
         if self._observer in left:
             left.remove(self._observer)
-        recording = bool(RECORDING.get())
-        RECORDING.set(Watched(recording, tuple(left[::-1])) if left else recording)
+        set_observers(tuple(left[::-1]))
 
 
 #: The batches of the `vmap` calls that are under way, from the outermost in: random numbers ask for them.

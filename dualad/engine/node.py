@@ -89,7 +89,8 @@ class Node:
     @property
     def line(self) -> str | None:
         """The line of the user's program that made the node, if an observer has looked on."""
-        return self.metadata.get("line") if hasattr(self, "_metadata") else None
+        line = self.metadata.get("line") if hasattr(self, "_metadata") else None
+        return None if line is None else str(line)
 
 
 class Tended(Node):

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..backends.registry import BY_TYPE
-from ..errors import AxisError, BackendError, DeviceError, DTypeError, ShapeError, UnknownOperandError
+from ..errors import (
+    AnomalyError,
+    AxisError,
+    BackendError,
+    DeviceError,
+    DTypeError,
+    ShapeError,
+    UnknownOperandError,
+)
 from .namespace import SPACES
 from .node import Standin
 from .shapes import broadcast
@@ -139,7 +147,7 @@ def explain(error: Exception, name: str, values: Any) -> Exception:
     devices = {str(BY_TYPE[type(a)].device_of(a)) for a in arrays}  # type: ignore[union-attr]
     if len(devices) > 1:
         return DeviceError(_mixed(name, values))
-    if isinstance(error, np.linalg.LinAlgError):  # about the numbers, and known by that name
+    if isinstance(error, (np.linalg.LinAlgError, AnomalyError)):  # about the numbers, known by that name
         return error
     if len(arrays) > 1 and isinstance(error, (ValueError, RuntimeError)):
         shapes = [tuple(a.shape) for a in arrays]

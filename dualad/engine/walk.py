@@ -56,6 +56,8 @@ class Walk:
         self.owned: set[int] = set()
         self.heap: list[int] = []
         self.masked: set[int] = set()  # whose cotangents have zeros that mean "not chosen"
+        #: Whether the nodes are ops of the user's program, whose names mean something in an error.
+        self.named = True
         #: Called with each leaf and its cotangent, if set.
         self.arrived: Callable[[Leaf, Any], None] | None = None
 
@@ -158,8 +160,8 @@ class Walk:
                 if not retain and node.op.saves:  # what saves nothing can be walked again
                     node.saved = None
         except BaseException as error:
-            if node is not None:
-                error.add_note(_whereabouts(node))
+            if node is not None and self.named:
+                _annotate(error, node)
             raise
         return reached
 
@@ -175,17 +177,18 @@ class Walk:
         saved = node.saved
         if saved is None:
             raise GradientError(FREED.format(node=node.name()))
-        start = perf_counter()
+        mode, start = RECORDING.get(), perf_counter()
         if type(g) is list:
             g = _materialize(node, g)
         if type(node) is CallNode:
             parts = node.op.pull(node, g if type(g) is list else [g], self.differentiable)
-        else:
+        elif type(mode) is bool:
             parts = self._pulled(node, g, saved, safe)
+        else:
+            parts = mode.evaluate(node, self._pulled, node, g, saved, safe)
         parts = [None if a is None else fit(a, p) for a, p in zip(parts, node.parents, strict=True)]
-        mode = RECORDING.get()
         if type(mode) is not bool:
-            mode.pulled(node, g, parts, perf_counter() - start)
+            mode.pulled(node, g, parts, start)
         for parent, part in zip(node.parents, parts, strict=True):
             if part is not None and (self.needed is None or parent in self.needed):
                 if safe:
@@ -242,10 +245,14 @@ class Walk:
         gathered[node.index] = g if before is None else before + g
 
 
-def _whereabouts(node: Node) -> str:
-    """Return what to add to an error in a backward pass: which op, and the user's line if it is known."""
-    line = "" if node.line is None else f", which {node.line} recorded"
-    return f"This is from the backward pass, at {node.name()}{line}."
+def _annotate(error: BaseException, node: Node) -> None:
+    """Add to an error in a backward pass which op it is from, and the user's line if that is known."""
+    line = node.metadata["line"].traceback() if node.line else ""
+    note = f"This is from the backward pass, at {node.name()}"
+    note += f", whose op was called here:\n{line}" if line else "."
+    # A hook may raise the same error once more, and anomaly mode's own says all of it.
+    if note not in getattr(error, "__notes__", ()) and not (line and line in str(error)):
+        error.add_note(note)
 
 
 def _materialize(node: Node, g: list[Any]) -> list[Any]:
