@@ -6,6 +6,7 @@ import weakref
 import numpy as np
 
 import dualad
+from dualad.engine.modes import BATCHES, observers
 from dualad.op import REGISTRY
 
 STEP = 1e-4  # the largest of the steps of finite differences, each half the one before
@@ -129,6 +130,7 @@ def check_program(f, arrays, evidence, device="cpu"):
     gradient = check_first(f, xs, ys, ts, gs, evidence)
     check_second(f, xs, ts, gs, gradient, evidence)
     check_ground(f, xs, ts, gs, gradient)
+    check_batch(f, xs, ts, gs)
     check_freed(f, xs, gs)
     check_state()
 
@@ -206,6 +208,32 @@ def check_ground(f, xs, ts, gs, gradient):
     check_close("grad of create_graph", dualad.autograd.grad(total, leaves, materialize_grads=True), want)
 
 
+def check_batch(f, xs, ts, gs):
+    """`vmap` is the loop: of the program, inside its derivatives and outside of them, and nested."""
+    many = [[x * (1 - 0.1 * i) for x in xs] for i in range(3)]
+    scalar = lambda xs: inner(gs, f(xs))  # noqa: E731
+    gradient = dualad.grad(scalar)
+    pushed = lambda xs: dualad.jvp(f, (xs,), (ts,))[1]  # noqa: E731
+    batch = stacked(many)
+    for what, function in (("vmap", f), ("vmap of grad", gradient), ("vmap of jvp", pushed)):
+        check_close(what, dualad.vmap(function)(batch), stacked([function(one) for one in many]))
+    every = dualad.vmap(scalar)
+    want = dualad.vmap(gradient)(batch)
+    check_close("grad of vmap", dualad.grad(lambda batch: dualad.sum(every(batch)))(batch), want)
+    directions = stacked([ts] * 3)
+    got = dualad.jvp(dualad.vmap(f), (batch,), (directions,))[1]
+    check_close("jvp of vmap", got, dualad.vmap(pushed)(batch))
+    last = [dualad.moveaxis(x, 0, -1) for x in batch]
+    rows = [dualad.stack([x, x]) for x in last]
+    nested = dualad.vmap(dualad.vmap(f, in_axes=-1, out_axes=-1), out_axes=1)(rows)
+    check_close("vmap of vmap", [dualad.moveaxis(y[:, 1], -1, 0) for y in nested], dualad.vmap(f)(batch))
+
+
+def stacked(many):
+    """Return the lists of Tensors of several examples as one list of batches."""
+    return [dualad.stack(list(parts)) for parts in zip(*many, strict=True)]
+
+
 def check_freed(f, xs, gs):
     """Graphs go by reference counting alone, whatever was done with them."""
     gc.collect()
@@ -243,6 +271,8 @@ def reachable(roots):
 def check_state():
     """Nothing is left of what ran: modes are as they were at first."""
     assert dualad.is_grad_enabled(), "grad mode is off"
+    assert not observers(), "somebody looks on"
+    assert not BATCHES.get(), "a batch is under way"
     assert dualad.get_default_dtype() is dualad.float32, "the default dtype has changed"
     assert dualad.grad(dualad.grad(lambda x: x**3))(2.0) == 12.0
 

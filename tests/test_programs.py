@@ -82,3 +82,23 @@ def test_a_reshape_of_one_number_is_a_view(device):
     assert v.item() == 5.0
     f = lambda x: ((v := x * 1.0), v.reshape(-1).mul_(3.0), v * v)[2]  # noqa: E731
     assert dualad.grad(f)(x).item() == 36.0
+
+
+def test_a_reshape_in_a_batch_is_a_view_as_for_one_example(device):
+    """However the elements of the batch lie: here an example's are not contiguous."""
+
+    def f(x):
+        y = x + 1
+        y.reshape(-1)[0] = 7.0
+        return y
+
+    x = dualad.permute_dims(dualad.zeros((3, 2, 4), device=device), (2, 1, 0))
+    assert dualad.vmap(f)(x)[:, 0, 0].tolist() == [7.0] * 4
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_a_product_of_one_element_is_no_view(requires_grad, device):
+    x = dualad.asarray([[2.0], [3.0]], device=device, requires_grad=requires_grad) * 1
+    for y in (dualad.prod(x, axis=1), dualad.prod(x[0, 0]), dualad.prod(x, axis=())):
+        y += 1
+    assert x.tolist() == [[2.0], [3.0]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.registry import BY_TYPE
-from ..batching import aligned, along, broadcast
+from ..batching import aligned, along, broadcast, is_batched
 from ..dtypes import as_dtype
 from ..engine import shapes
 from ..engine.fit import astype as fit_dtype
@@ -131,11 +131,23 @@ def reshape(x: Any, shape: Any, *, copy: bool | None = None) -> Tensor:
         return clone(y)
     raw, base = y._raw, x._raw
     backend = BY_TYPE[type(raw)]
-    if backend is None or not backend.is_view(raw, base):
+    # In a batch the elements of an example may lie otherwise than alone: there it is always a view.
+    if not is_batched(x) and (backend is None or not backend.is_view(raw, base)):
         if copy is False:
             raise ValueError(f"reshape: copy=False, but {x.shape} to {wanted} needs a copy here")
         return y
-    step = Inverse(lambda b: _reshape(b, shape=wanted), lambda v, b: _reshape(v, shape=b.shape))
+    return _linked(y, x)
+
+
+def view(x: Tensor, shape: Any) -> Tensor:
+    """Return the elements of x in another shape, always as a view of x, however the elements lie."""
+    return _linked(_reshape(x, shape=_complete(x.shape, as_shape(shape))), x)
+
+
+def _linked(y: Tensor, x: Tensor) -> Tensor:
+    """Return a reshape of x as a view of it."""
+    shape = y.shape
+    step = Inverse(lambda b: _reshape(b, shape=shape), lambda v, b: _reshape(v, shape=b.shape))
     return link(y, x, step)
 
 

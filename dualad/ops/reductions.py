@@ -220,6 +220,8 @@ def prod(
     if not x.size:  # an empty product is 1, and so is what it is of the graph
         return _sum(x, axis=axes, keepdims=keepdims) * 0 + 1
     y = manip.reshape(manip.permute_dims(x, (*rest, *axes)), (*(x.shape[i] for i in rest), -1))
+    if y.shape[-1] == 1:
+        y = manip.clone(y)  # a result of its own, and no view of x
     while (n := y.shape[-1]) > 1:
         half = n // 2
         pairs = y[..., :half] * y[..., half : 2 * half]
