@@ -129,11 +129,15 @@ class CallNode(Node):
     """The application of a function with a rule of its own, which pulls to all arguments at once.
 
     Its op has a method ``pull(node, cotangents, differentiable)``. It is given a list with a cotangent for
-    each output (arrays; Tensors where the pass is differentiated or above the first level), and gives a
-    list with one, or None, for each parent.
+    each output (arrays; Tensors where the pass is differentiated or above the first level; None for an
+    output, of several, that none has reached), and gives a list with one, or None, for each parent.
     """
 
     __slots__ = ()
+
+    def name(self) -> str:
+        """Return what the function with the rule is called."""
+        return str(self.op.node_name)
 
 
 class Leaf(Node):

@@ -178,10 +178,11 @@ class Walk:
         if saved is None:
             raise GradientError(FREED.format(node=node.name()))
         mode, start = RECORDING.get(), perf_counter()
+        arrived = g if type(g) is list else [g]
         if type(g) is list:
             g = _materialize(node, g)
         if type(node) is CallNode:
-            parts = node.op.pull(node, g if type(g) is list else [g], self.differentiable)
+            parts = node.op.pull(node, arrived, self.differentiable)
         elif type(mode) is bool:
             parts = self._pulled(node, g, saved, safe)
         else:

@@ -1,0 +1,412 @@
+"""Calls: functions of several arrays that have one derivative rule of their own, at all levels.
+
+A `Call` says, on lists of Tensors, what a function computes and how all its results move with all its
+arguments at once. `call` does for it what `Op.__call__` does for an op: it peels the innermost level
+off the arguments, calls itself on what is below, and records the result at that level. So the
+functions that users write into `Function`, `custom_vjp` and their kin run on plain values at the
+bottom, and their rules at each level above.
+
+The differential of a call and its adjoint are transposes of each other. One is given; the other is
+found by taping the first, which is linear, and walking the tape back.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from .batching import into
+from .engine.fit import fit, zeros
+from .engine.modes import RECORDING, enable_grad
+from .engine.namespace import ops
+from .engine.node import Batch, CallNode, Dual, Leaf, Output, fresh_level
+from .engine.tensor import Tensor, wrap
+from .engine.walk import Walk
+from .errors import GradientError
+
+Values = list[Any]
+
+
+class Call(ABC):
+    """One call of a function with a rule of its own.
+
+    What is kept for the rule is handed on as ``kept``, a function that gives it: what is not asked
+    for is not computed.
+
+    Attributes
+    ----------
+    name, node_name : str
+        What errors and `grad_fn` call it.
+    functions : tuple of callable
+        The user's functions it consists of, in which errors look for names.
+    live : tuple of bool
+        Which arguments are differentiated in, at any level.
+    constant : set of int
+        The outputs that do not move, although their dtype would allow it.
+    batched : callable or None
+        What the user gave for batches: ``batched(batch, flags, values)`` returns the outputs of all
+        examples, which are along the first axis of the values flagged.
+    """
+
+    name = node_name = ""
+    saves = True
+    functions: tuple[Any, ...] = ()
+    live: tuple[bool, ...] = ()
+    batched: Callable[[Batch, tuple[bool, ...], Values], Values] | None = None
+
+    def __init__(self) -> None:
+        self.constant: set[int] = set()
+
+    def compute(self, values: Values) -> Values:
+        """Return the outputs where nothing is differentiated."""
+        return self.forward(values)[0]
+
+    @abstractmethod
+    def forward(self, values: Values) -> tuple[Values, Any]:
+        """Return the outputs, and what is to be kept for the rule."""
+
+    def seen(self, kept: Callable[[], Any], values: Values, outs: Values) -> Any:
+        """Return what is kept as it is seen from arguments and outputs with a history."""
+        return self.forward(values)[1]
+
+    def differential(self, kept: Callable[[], Any], values: Values, outs: Values, tangents: Values) -> Values:
+        """Return the tangents of the outputs for those of the arguments; None stands for zero."""
+        moving = [i for i in range(len(outs)) if self.moves(i, outs[i])]
+
+        def adjoint(cotangents: Values) -> Values:
+            spread = dict(zip(moving, cotangents, strict=True))
+            return self.adjoint(kept, values, outs, [spread.get(i) for i in range(len(outs))])
+
+        pushed = LinearTape(adjoint, [outs[i] for i in moving]).pull(tangents)
+        found = dict(zip(moving, pushed, strict=True))
+        return [found.get(i) for i in range(len(outs))]
+
+    def adjoint(self, kept: Callable[[], Any], values: Values, outs: Values, cotangents: Values) -> Values:
+        """Return the cotangents of the arguments for those of the outputs; None stands for zero."""
+        live = [i for i, alive in enumerate(self.live) if alive]
+
+        def differential(tangents: Values) -> Values:
+            spread = dict(zip(live, tangents, strict=True))
+            return self.differential(kept, values, outs, [spread.get(i) for i in range(len(values))])
+
+        pulled = LinearTape(differential, [values[i] for i in live]).pull(cotangents)
+        found = dict(zip(live, pulled, strict=True))
+        return [found.get(i) for i in range(len(values))]
+
+    def forward_and_push(self, values: Values, tangents: Values) -> tuple[Values, Values]:
+        """Return the outputs and their tangents, where the arguments have no level below that of these."""
+        outs, kept = self.forward(values)
+        return outs, self.differential(lambda: kept, values, outs, tangents)
+
+    def moves(self, i: int, out: Tensor) -> bool:
+        """Return whether an output moves with the arguments."""
+        return i not in self.constant and out.dtype.is_differentiable
+
+    def pull(self, node: CallNode, cotangents: Values, differentiable: bool) -> Values:
+        """Return the cotangents of the arguments, as the walk asks for them (see `CallNode`)."""
+        values, outs, kept = node.saved
+        given = [None if g is None else wrap(g) for g in cotangents]
+        if differentiable:
+            values = [
+                v if p is None else Tensor(_bare(v), p) for v, p in zip(values, node.parents, strict=True)
+            ]
+            outs = self._on_tape(node, outs)
+            kept = self._again(kept, values, outs)
+        pulled = self.adjoint(kept, values, outs, given)
+        pulled = [None if p is None else g for g, p in zip(pulled, node.parents, strict=True)]
+        if not differentiable:
+            pulled = [None if g is None else without_level(g, node.level) for g in pulled]
+        lifted = any(type(g) is Tensor for g in cotangents) or any(o._node is not None for o in outs)
+        return pulled if lifted else [None if g is None else _bare(g) for g in pulled]
+
+    def _again(self, kept: Callable[[], Any], values: Values, outs: Values) -> Callable[[], Any]:
+        """Return what is kept as seen from these arguments and outputs, when it is asked for."""
+        return _Later(lambda: self.seen(kept, values, outs))
+
+    def _on_tape(self, node: CallNode, outs: Values) -> Values:
+        """Return the outputs with the history that a node gives them."""
+        if len(outs) == 1:
+            return [Tensor(_bare(outs[0]), node)]
+        return [
+            Tensor(_bare(o), Output(node, i, o.shape, _bare(o).dtype)) if self.moves(i, o) else o
+            for i, o in enumerate(outs)
+        ]
+
+
+class BatchedCall(Call):
+    """A call as it acts on all examples of a batch: the examples are along the first axis of the values.
+
+    The user's functions run on Tensors of one example, at the level of the batch.
+    """
+
+    def __init__(self, inner: Call, batch: Batch, flags: tuple[bool, ...]) -> None:
+        self.inner, self.batch, self.flags = inner, batch, flags
+        self.name, self.node_name, self.functions = inner.name, inner.node_name, inner.functions
+        self.live, self.constant = inner.live, inner.constant
+
+    def compute(self, values: Values) -> Values:
+        return self._out(self.inner.compute(self._into(values)))
+
+    def forward(self, values: Values) -> tuple[Values, Any]:
+        outs, kept = self.inner.forward(self._into(values))
+        return self._out(outs), kept
+
+    def seen(self, kept: Callable[[], Any], values: Values, outs: Values) -> Any:
+        return self.inner.seen(kept, self._into(values), [into(o, self.batch) for o in outs])
+
+    def differential(self, kept: Callable[[], Any], values: Values, outs: Values, tangents: Values) -> Values:
+        here, kept = self._above(kept, values, outs, tangents)
+        inner_outs = [into(o, here.batch) for o in outs]
+        pushed = self.inner.differential(kept, here._into(values), inner_outs, here._into(tangents))
+        return here._out(pushed)
+
+    def adjoint(self, kept: Callable[[], Any], values: Values, outs: Values, cotangents: Values) -> Values:
+        here, kept = self._above(kept, values, outs, cotangents)
+        inner_outs = [into(o, here.batch) for o in outs]
+        given = [None if g is None else into(g, here.batch) for g in cotangents]
+        pulled = self.inner.adjoint(kept, here._into(values), inner_outs, given)
+        return [
+            g if g is None else here._leave(g) if flag else here._summed(g)
+            for g, flag in zip(pulled, self.flags, strict=True)
+        ]
+
+    def _above(
+        self, kept: Callable[[], Any], values: Values, outs: Values, others: Values
+    ) -> tuple[BatchedCall, Callable[[], Any]]:
+        """Return this at a level above those of tangents or cotangents, which may be of later levels."""
+        if max(map(_level, others), default=-1) < self.batch.level:
+            return self, kept
+        batch = Batch(fresh_level(), self.batch.size, self.batch.randomness)
+        here = BatchedCall(self.inner, batch, self.flags)
+        return here, here._again(kept, values, outs)
+
+    def _into(self, values: Values) -> Values:
+        pairs = zip(values, self.flags, strict=True)
+        return [into(v, self.batch) if flag and v is not None else v for v, flag in pairs]
+
+    def _out(self, outs: Values) -> Values:
+        return [None if o is None else self._leave(o) for o in outs]
+
+    def _leave(self, x: Tensor) -> Tensor:
+        """Return the values of all examples, also of what is the same for all."""
+        if x._node is self.batch:
+            return wrap(x._value.value)
+        return ops.broadcast_to(x, (self.batch.size, *x.shape))
+
+    def _summed(self, g: Tensor) -> Tensor:
+        """Return the cotangent of an argument that all examples share: the sum of theirs."""
+        return ops.sum(wrap(g._value.value), axis=0) if g._node is self.batch else g * self.batch.size
+
+
+def call(rule: Call, values: Values) -> Values:
+    """Return the outputs of a call on Tensors, of which at least one has a level.
+
+    Raises
+    ------
+    GradientError
+        If the function depends, besides its arguments, on a Tensor that is differentiated.
+    """
+    handles = [handle(v) for v in values]  # the user may write to the arguments later
+    rule.live = tuple(_is_live(v) for v in handles)
+    record = bool(RECORDING.get()) and any(rule.live)
+    return _call(rule, handles, record, False)[0]
+
+
+def _call(rule: Call, values: Values, record: bool, keep: bool) -> tuple[Values, Callable[[], Any]]:
+    """Return the outputs of a call, and what is kept of it, as seen from these arguments, if it is to be."""
+    level = max(map(_level, values), default=-1)
+    if level < 0:
+        if not record:
+            return rule.compute(values), _nothing
+        outs, kept = rule.forward(values)
+        return outs, lambda: kept
+    nodes = [v._node if _level(v) == level else None for v in values]
+    top = next(n for n in nodes if n is not None)
+    if type(top) is Batch:
+        return _call_batched(rule, values, nodes, top, record, keep)
+    below = [v if n is None else handle(wrap(v._value)) for v, n in zip(values, nodes, strict=True)]
+    if not record:
+        return _call(rule, below, record, keep)
+    if type(top) is Dual and not keep and all(_level(v) < 0 for v in below):
+        outs, tangents = rule.forward_and_push(below, _tangents(nodes))
+        _check_closed(rule, outs, level)
+        return _with_tangents(rule, outs, tangents, level), _nothing
+    outs, kept = _call(rule, below, record, True)
+    _check_closed(rule, outs, level)
+    if type(top) is Dual:
+        results = _with_tangents(rule, outs, rule.differential(kept, below, outs, _tangents(nodes)), level)
+    else:
+        results = _recorded(rule, below, outs, kept, nodes, level)
+    return results, rule._again(kept, values, results) if keep else _nothing
+
+
+def _call_batched(
+    rule: Call, values: Values, nodes: Values, batch: Batch, record: bool, keep: bool
+) -> tuple[Values, Callable[[], Any]]:
+    physical = [v if n is None else wrap(v._value.value) for v, n in zip(values, nodes, strict=True)]
+    flags = tuple(n is not None for n in nodes)
+    if rule.batched is not None:
+        outs = rule.batched(batch, flags, physical)
+        results = [into(o, batch) for o in outs]
+        return results, rule._again(_nothing, values, results) if keep else _nothing
+    outs, kept = _call(BatchedCall(rule, batch, flags), physical, record, keep)
+    _check_closed(rule, outs, batch.level)
+    return [into(o, batch) for o in outs], kept
+
+
+def _recorded(
+    rule: Call, below: Values, outs: Values, kept: Callable[[], Any], nodes: Values, level: int
+) -> Values:
+    """Return the outputs with a node of the tape."""
+    if not any(rule.moves(i, o) for i, o in enumerate(outs)):
+        return outs
+    bare = [_bare(o) for o in outs]
+    shape, dtype = (
+        (bare[0].shape, bare[0].dtype) if len(outs) == 1 else (None, tuple((a.shape, a.dtype) for a in bare))
+    )
+    node = CallNode(rule, level, tuple(nodes), (below, outs, kept), {}, shape, dtype)
+    mode = RECORDING.get()
+    if type(mode) is not bool:
+        mode.recorded(node)
+    return rule._on_tape(node, outs)
+
+
+def _with_tangents(rule: Call, outs: Values, tangents: Values, level: int) -> Values:
+    """Return the outputs as those of a forward level."""
+    results = []
+    for i, (o, t) in enumerate(zip(outs, tangents, strict=True)):
+        if not rule.moves(i, o):
+            results.append(o)
+            continue
+        t = zeros(o.shape, o.dtype, beside=_bare(o)) if t is None else _bare(fit(without_level(t, level), o))
+        results.append(Tensor(_bare(o), Dual(level, t)))
+    return results
+
+
+def _tangents(nodes: Values) -> Values:
+    return [None if n is None else wrap(n.tangent) for n in nodes]
+
+
+class LinearTape:
+    """A linear function of Tensors, taped, so that its transpose can be had.
+
+    Parameters
+    ----------
+    function : callable
+        It takes a list of Tensors and gives one of Tensors and None.
+    likes : list of Tensor
+        What its arguments are like.
+    """
+
+    def __init__(self, function: Callable[[Values], Values], likes: Values) -> None:
+        self.level = fresh_level()
+        points = [_bare(_small(x)) for x in likes]
+        self.leaves = [Leaf(self.level, p.shape, p.dtype) for p in points]
+        with enable_grad():
+            self.results = function([Tensor(p, leaf) for p, leaf in zip(points, self.leaves, strict=True)])
+
+    def pull(self, cotangents: Values) -> Values:
+        """Return what the transpose gives for cotangents of the results; None stands for zero."""
+        walk = Walk(retain=True)
+        walk.named = False
+        pairs = [
+            (y._node, g)
+            for y, g in zip(self.results, cotangents, strict=True)
+            if g is not None and y is not None and _level(y) == self.level
+        ]
+        plain = all(g._node is None for _, g in pairs)
+        with enable_grad():
+            for node, g in pairs:
+                g = fit(g, node)
+                walk.deposit(node, _bare(g) if plain else g)
+            found = walk.run(self.leaves)
+        return [wrap(found[leaf]) if leaf in found else None for leaf in self.leaves]
+
+
+def _small(x: Tensor) -> Any:
+    """Return where a linear function is taped: small, in case it clips, and not 0, which is masked."""
+    eps = np.finfo(np.dtype(x.dtype.name)).eps
+    return wrap(zeros(x.shape, x.dtype, beside=x)) + float(eps)
+
+
+# -- levels ----------------------------------------------------------------------------------------
+
+
+class _Later:
+    """A value that is computed when first asked for."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make: Callable[[], Any] | None = make
+        self._value: Any = None
+
+    def __call__(self) -> Any:
+        if self._make is not None:
+            self._value, self._make = self._make(), None
+        return self._value
+
+
+def _nothing() -> None:
+    return None
+
+
+def handle(x: Tensor) -> Tensor:
+    """Return a handle of its own on the value and the history of a Tensor."""
+    x._refresh()
+    return Tensor(x._value, x._node)
+
+
+def _bare(x: Tensor) -> Any:
+    """Return what a Tensor of a higher level has as its value for a Tensor: if that is plain, its array."""
+    return x._value if x._node is None else x
+
+
+def _level(x: Any) -> int:
+    """Return the level of a Tensor; -1 of what has none."""
+    if type(x) is not Tensor:
+        return -1
+    x._refresh()
+    return -1 if x._node is None else int(x._node.level)
+
+
+def _is_live(x: Any) -> bool:
+    """Return whether a Tensor is differentiated at any level."""
+    while type(x) is Tensor and x._node is not None:
+        if type(x._node) is not Batch:
+            return True
+        x = x._value.value
+    return False
+
+
+def without_level(x: Tensor, level: int) -> Tensor:
+    """Return a result of a rule without the level it is for, which only a closed-over Tensor can bring."""
+    return wrap(x._value) if _level(x) == level else x
+
+
+def _check_closed(rule: Call, outs: Values, level: int) -> None:
+    """Raise unless what was computed below a level is of lower levels."""
+    if max(map(_level, outs), default=-1) < level:
+        return
+    names = [n for f in rule.functions for n in _tracked_names(f, level)]
+    which = " and ".join(repr(n) for n in dict.fromkeys(names)) or "a Tensor"
+    raise GradientError(
+        f"{rule.name}: the function depends on {which} from outside its arguments, which is being "
+        "differentiated, or batched by vmap, too. Its rule tells the derivatives in the arguments only, and "
+        "this one would be lost: pass it as an argument"
+    )
+
+
+def _tracked_names(f: Any, level: int) -> list[str]:
+    """Return the names of the Tensors of at least a level that a function closes over."""
+    if not isinstance(f, FunctionType):
+        return []
+    names = inspect.getclosurevars(f)
+    return [
+        n
+        for n, x in {**names.globals, **names.nonlocals}.items()
+        if _level(x) >= level >= 0 and x is not None
+    ]

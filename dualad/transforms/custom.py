@@ -1,0 +1,358 @@
+"""Functions with rules of the user's, in JAX's form: `custom_vjp`, `custom_jvp`, `custom_gradient`.
+
+One rule is given; the other mode is its transpose (see `dualad.call`). So a function with a pullback
+can be pushed forward, one with a rule for tangents pulled back, and both at every order at which the
+rule can itself be differentiated.
+"""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optree
+
+from ..call import Call, LinearTape, call, handle, without_level
+from ..engine.namespace import ops
+from ..engine.operands import type_name
+from ..errors import GradientError
+from . import trees
+from .arguments import Arguments, Outputs, has_level, positional, signature_of
+from .residuals import Residuals
+
+
+class _Custom(ABC):
+    """A function that waits for a rule: what `custom_vjp` and `custom_jvp` have in common."""
+
+    _kind = ""
+    _how = ""
+
+    def __init__(self, f: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
+        if not callable(f):
+            raise TypeError(f"{self._kind}: expected a function, got {type_name(f)}")
+        functools.update_wrapper(self, f)
+        self._f, self._signature = f, signature_of(f)
+        self._name = f"{self._kind} of {getattr(f, '__name__', type_name(f))}"
+        numbers = [nondiff_argnums] if isinstance(nondiff_argnums, int) else list(nondiff_argnums)
+        if not all(isinstance(n, int) and n >= 0 for n in numbers):
+            raise TypeError(
+                f"{self._kind}: nondiff_argnums must be places of arguments, got {nondiff_argnums!r}"
+            )
+        self._nondiff = sorted(set(numbers))
+
+    def __repr__(self) -> str:
+        return f"<{self._name}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self._has_rule():
+            raise GradientError(f"{self._name} has no rule yet: {self._how}")
+        args = positional(self._name, self._signature, args, kwargs)
+        fixed = [args[n] for n in self._nondiff if n < len(args)]
+        if any(has_level(x) for x in trees.flatten(fixed)[0]):
+            raise GradientError(
+                f"{self._name}: an argument named in nondiff_argnums is being differentiated, or batched by "
+                "vmap; its rule has no derivative there"
+            )
+        arguments = Arguments(self._name, [a for n, a in enumerate(args) if n not in self._nondiff])
+        if not arguments.values:
+            return self._f(*args)
+        arguments.keep()
+        rule = self._rule(arguments, fixed)
+        return rule.outputs.tree(call(rule, arguments.values))
+
+    @abstractmethod
+    def _has_rule(self) -> bool:
+        """Return whether the rule has been given."""
+
+    @abstractmethod
+    def _rule(self, arguments: Arguments, fixed: list[Any]) -> _TreeCall:
+        """Return a call with these arguments, and those that are not to be differentiated in."""
+
+    def _arranged(self, arguments: tuple[Any, ...], fixed: list[Any]) -> list[Any]:
+        """Return all arguments in their places, from those to differentiate in and the others."""
+        arranged = list(arguments)
+        for n, a in zip(self._nondiff, fixed, strict=False):
+            arranged.insert(n, a)
+        return arranged
+
+
+class custom_vjp(_Custom):
+    """A function whose pullback is given, in JAX's form; it can be pushed forward too.
+
+    Parameters
+    ----------
+    f : callable
+        A function of pytrees of arrays that gives one. It is called where nothing is differentiated.
+    nondiff_argnums : int or sequence of int
+        The places of arguments that are no arrays, or not to be differentiated in.
+
+    Raises
+    ------
+    GradientError
+        When called: before `defvjp`; if f depends on a Tensor that is differentiated and is not among its
+        arguments; if the rule gives something of a wrong structure.
+    ShapeError, DTypeError
+        When differentiated: if a cotangent does not fit its argument.
+
+    Notes
+    -----
+    Forward mode transposes the pullback, which is linear in the cotangent. Higher derivatives
+    differentiate `bwd`; a residual that is neither an argument nor an output is seen with its history by
+    running `fwd` once more. A gradient of complex arguments is PyTorch's, the conjugate of JAX's.
+
+    Examples
+    --------
+    A gradient that is clipped on its way back:
+
+    >>> import dualad
+    >>> @dualad.custom_vjp
+    ... def clipped(x, limit):
+    ...     return x
+    >>> clipped.defvjp(
+    ...     lambda x, limit: (x, limit), lambda limit, g: (dualad.clip(g, -limit, limit), None)
+    ... )
+    >>> dualad.grad(lambda x: 5 * clipped(x, 2.0))(1.0)
+    2.0
+    """
+
+    _kind, _how = "custom_vjp", "call its defvjp(fwd, bwd)"
+
+    def __init__(self, f: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
+        super().__init__(f, nondiff_argnums)
+        self._fwd: Callable[..., Any] | None = None
+        self._bwd: Callable[..., Any] | None = None
+
+    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
+        """Give the rule.
+
+        Parameters
+        ----------
+        fwd : callable
+            It takes the arguments of f, and gives a pair: what f gives, and the residuals, a pytree.
+        bwd : callable
+            ``bwd(*nondiff, residuals, cotangent)`` gives a tuple with a cotangent for each argument that is
+            not in `nondiff_argnums`: a pytree like it, None for zero.
+        """
+        self._fwd, self._bwd = fwd, bwd
+
+    def _has_rule(self) -> bool:
+        return self._bwd is not None
+
+    def _rule(self, arguments: Arguments, fixed: list[Any]) -> _TreeCall:
+        return _PullCall(self, arguments, fixed)
+
+
+class custom_jvp(_Custom):
+    """A function whose rule for tangents is given, in JAX's form; it can be pulled back too.
+
+    Parameters
+    ----------
+    f : callable
+        A function of pytrees of arrays that gives one. It is called where nothing is differentiated.
+    nondiff_argnums : int or sequence of int
+        The places of arguments that are no arrays, or not to be differentiated in.
+
+    Raises
+    ------
+    GradientError
+        When called: without a rule; if f depends on a Tensor that is differentiated and is not among its
+        arguments; if the rule gives something of a wrong structure.
+    ShapeError, DTypeError
+        When called, if a tangent does not fit its output.
+
+    Notes
+    -----
+    Reverse mode tapes the rule, which is linear in the tangents, and walks the tape back.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> @dualad.custom_jvp
+    ... def log1pexp(x):
+    ...     return dualad.log(1 + dualad.exp(x))
+    >>> @log1pexp.defjvp
+    ... def rule(primals, tangents):
+    ...     (x,), (t,) = primals, tangents
+    ...     return log1pexp(x), t * (1 - 1 / (1 + dualad.exp(x)))
+    >>> dualad.grad(log1pexp)(100.0)
+    1.0
+    """
+
+    _kind, _how = "custom_jvp", "call its defjvp(rule) or defjvps(*rules)"
+
+    def __init__(self, f: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
+        super().__init__(f, nondiff_argnums)
+        self._jvp: Callable[..., Any] | None = None
+
+    def defjvp(self, jvp: Callable[..., Any]) -> Callable[..., Any]:
+        """Give the rule; return it, so that this can be a decorator.
+
+        Parameters
+        ----------
+        jvp : callable
+            ``jvp(*nondiff, primals, tangents)`` takes tuples of the arguments and their tangents, and
+            gives a pair: what f gives, and its tangent, of the same structure.
+        """
+        self._jvp = jvp
+        return jvp
+
+    def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
+        """Give a rule for each argument; the tangent is their sum.
+
+        Parameters
+        ----------
+        *jvps : callable or None
+            ``jvp(tangent, output, *arguments)`` gives the tangent of the output for that of one argument;
+            None for an argument with which the output does not move.
+        """
+        if self._nondiff:
+            raise TypeError(f"{self._name}: defjvps cannot be used with nondiff_argnums; use defjvp")
+
+        def rule(primals: Any, tangents: Any) -> Any:
+            out = self(*primals)
+            if len(jvps) != len(primals):
+                raise GradientError(
+                    f"{self._name}: defjvps was given {len(jvps)} rules for {len(primals)} arguments"
+                )
+            parts = [j(t, out, *primals) for j, t in zip(jvps, tangents, strict=True) if j is not None]
+            if not parts:
+                return out, optree.tree_map(trees.zero_tangent, out)
+            return out, functools.reduce(lambda a, b: optree.tree_map(ops.add, a, b), parts)
+
+        self._jvp = rule
+
+    def _has_rule(self) -> bool:
+        return self._jvp is not None
+
+    def _rule(self, arguments: Arguments, fixed: list[Any]) -> _TreeCall:
+        return _PushCall(self, arguments, fixed)
+
+
+def custom_gradient(f: Callable[..., Any]) -> custom_vjp:
+    """Return a function whose pullback f gives along with its value.
+
+    Parameters
+    ----------
+    f : callable
+        A function of pytrees of arrays that gives a pair: its output, and a function that takes a
+        cotangent of the output and gives a tuple of cotangents, one for each argument (or just the one, if
+        there is one argument).
+
+    Returns
+    -------
+    custom_vjp
+        The function of the first part of the pair, with all that `custom_vjp` says of it.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> @dualad.custom_gradient
+    ... def log1pexp(x):
+    ...     e = dualad.exp(x)
+    ...     return dualad.log(1 + e), lambda g: g * (1 - 1 / (1 + e))
+    >>> dualad.grad(log1pexp)(100.0)
+    1.0
+    """
+
+    @functools.wraps(f)
+    def value(*args: Any) -> Any:
+        return _pair(f"custom_gradient of {f.__name__}", "it", f(*args), "(output, pullback)")[0]
+
+    def bwd(pullback: Callable[..., Any], cotangent: Any) -> Any:
+        given = pullback(cotangent)
+        return given if isinstance(given, (tuple, list)) else (given,)
+
+    function = custom_vjp(value)
+    function._kind, function._name = "custom_gradient", f"custom_gradient of {f.__name__}"
+    function.defvjp(f, bwd)
+    return function
+
+
+class _TreeCall(Call):
+    """A call of a function of pytrees."""
+
+    def __init__(self, custom: Any, arguments: Arguments, fixed: list[Any]) -> None:
+        super().__init__()
+        self.custom, self.arguments, self.fixed = custom, arguments, fixed
+        self.outputs = Outputs()
+        self.name = custom._name
+        self.node_name = f"{custom._f.__name__}Backward0"
+        self.functions = (custom._f,)
+
+    def compute(self, values: list[Any]) -> list[Any]:
+        return self.outputs.taken(self.custom._f(*self._filled(values)))
+
+    def _filled(self, values: list[Any]) -> list[Any]:
+        """Return all arguments, with these Tensors among them."""
+        return self.custom._arranged(self.arguments.filled(values), self.fixed)
+
+
+class _PullCall(_TreeCall):
+    """A call of a `custom_vjp`. Kept are its residuals."""
+
+    def __init__(self, custom: custom_vjp, arguments: Arguments, fixed: list[Any]) -> None:
+        super().__init__(custom, arguments, fixed)
+        self.functions = (custom._f, custom._fwd)
+
+    def forward(self, values: list[Any]) -> tuple[list[Any], Any]:
+        handles = [handle(v) for v in values]
+        given = self.custom._fwd(*self._filled(handles))
+        out, residuals = _pair(self.name, "fwd", given, "(output, residuals)")
+        outs = self.outputs.taken(out)
+        leaves = trees.flatten(out)[0]
+        outputs = [leaves[i] for i in self.outputs.places]
+        return outs, Residuals(residuals, handles, values, outputs, self.arguments.leaves)
+
+    def seen(self, kept: Callable[[], Any], values: list[Any], outs: list[Any]) -> Any:
+        residuals = kept()
+        if not residuals.complete:
+            residuals = self.forward(values)[1]
+        return residuals.on(values, outs)
+
+    def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
+        g = self.outputs.cotangents(cotangents, outs)
+        given = self.custom._bwd(*self.fixed, kept().tree(), g)
+        return self.arguments.cotangents(given, "bwd")
+
+
+class _PushCall(_TreeCall):
+    """A call of a `custom_jvp`. Kept is the tape of its rule, which is linear in the tangents."""
+
+    def __init__(self, custom: custom_jvp, arguments: Arguments, fixed: list[Any]) -> None:
+        super().__init__(custom, arguments, fixed)
+        self.functions = (custom._f, custom._jvp)
+
+    def forward(self, values: list[Any]) -> tuple[list[Any], Any]:
+        outs: list[Any] = []
+
+        def pushed(tangents: list[Any]) -> list[Any]:
+            given = iter(tangents)
+            spread = [next(given) if alive else None for alive in self.live]
+            outs[:], moved = self.forward_and_push(values, spread)
+            return moved
+
+        tape = LinearTape(pushed, [v for v, alive in zip(values, self.live, strict=True) if alive])
+        return [without_level(o, tape.level) for o in outs], tape
+
+    def forward_and_push(self, values: list[Any], tangents: list[Any]) -> tuple[list[Any], list[Any]]:
+        primals = self.arguments.filled([handle(v) for v in values])
+        given = self.custom._jvp(*self.fixed, primals, self.arguments.tangents(tangents))
+        out, tangent = _pair(self.name, "the rule", given, "(output, tangent)")
+        outs = self.outputs.taken(out)
+        return outs, self.outputs.tangents(tangent, outs, f"{self.name}: the tangent that the rule gave")
+
+    def differential(self, kept: Any, values: list[Any], outs: list[Any], tangents: list[Any]) -> list[Any]:
+        return self.forward_and_push(values, tangents)[1]
+
+    def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
+        pulled = iter(kept().pull(cotangents))
+        return [next(pulled) if alive else None for alive in self.live]
+
+
+def _pair(name: str, who: str, given: Any, what: str) -> tuple[Any, Any]:
+    """Return what a user's function gave, which must be a pair."""
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise GradientError(f"{name}: {who} must return a pair, {what}, got {type_name(given)}")
+    return given[0], given[1]

@@ -1,0 +1,79 @@
+"""What a rule of the user's keeps from its forward pass for its backward pass, at any level."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends.registry import BY_TYPE, DTYPES
+from ..call import handle
+from ..engine.operands import plain_array
+from ..engine.tensor import Tensor
+from . import trees
+
+_CONSTANT = -1
+
+
+class Residuals:
+    """A pytree kept by a user's function, whose Tensors are known where they are arguments or outputs.
+
+    The user's function runs on plain Tensors. A level above sees what it kept with a history: its
+    arguments and outputs, found again by identity, are put in their places.
+
+    Parameters
+    ----------
+    tree : pytree
+        What was kept.
+    handles, values : lists of Tensor
+        The Tensors that the function was given, and what they were: it may have written to them.
+    outputs : list
+        What it gave.
+    constants : list
+        What it was given besides.
+
+    Attributes
+    ----------
+    complete : bool
+        Whether all that may depend on the arguments is known. Else the function has to be run again,
+        on arguments with the history.
+    """
+
+    def __init__(
+        self, tree: Any, handles: list[Tensor], values: list[Tensor], outputs: list[Any], constants: list[Any]
+    ) -> None:
+        self._leaves, self._structure = trees.flatten(tree)
+        places = {id(y): len(values) + i for i, y in enumerate(outputs)}
+        places |= {id(x): _CONSTANT for x in constants}
+        places |= {id(h): i for i, (h, v) in enumerate(zip(handles, values, strict=True)) if _unchanged(h, v)}
+        self._links = [places.get(id(leaf)) for leaf in self._leaves]
+        self.complete = all(
+            link is not None or not _may_move(leaf)
+            for link, leaf in zip(self._links, self._leaves, strict=True)
+        )
+
+    def on(self, values: list[Tensor], outs: list[Tensor]) -> Residuals:
+        """Return the same with other Tensors for the arguments and the outputs."""
+        known = [*values, *outs]
+        other = object.__new__(Residuals)
+        other._structure, other._links, other.complete = self._structure, self._links, self.complete
+        other._leaves = [
+            leaf if link is None or link == _CONSTANT else known[link]
+            for link, leaf in zip(self._links, self._leaves, strict=True)
+        ]
+        return other
+
+    def tree(self) -> Any:
+        """Return what was kept, with handles that can be written to."""
+        leaves = [handle(x) if type(x) is Tensor else x for x in self._leaves]
+        return trees.unflatten(self._structure, leaves)
+
+
+def _unchanged(h: Tensor, v: Tensor) -> bool:
+    h._refresh()
+    return h._value is v._value and h._node is v._node
+
+
+def _may_move(leaf: Any) -> bool:
+    """Return whether something kept may depend on the arguments: what has no derivative does not."""
+    if isinstance(leaf, (bool, int, str, bytes)):
+        return False
+    return BY_TYPE[type(plain_array(leaf))] is None or DTYPES[leaf.dtype].is_differentiable
