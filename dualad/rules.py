@@ -28,7 +28,7 @@ import numpy as np
 
 from .backends.registry import DTYPES
 from .engine.fit import fit, zeros
-from .engine.modes import enable_grad
+from .engine.modes import recording_from
 from .engine.namespace import ops
 from .engine.node import Leaf, Standin, fresh_level
 from .engine.operands import PYTHON_SCALARS
@@ -291,7 +291,7 @@ class Differential(Map):
         assert self.rule is not None
         dtype = DTYPES[like.dtype]
         leaf = Leaf(fresh_level(), like.shape, dtype)
-        with enable_grad():
+        with recording_from(leaf.level):
             t = Tensor(Standin(like.shape, dtype), leaf)
             y = self.rule(ops, t, *map(lift, reads), **self.named(static))
         walk = Walk()

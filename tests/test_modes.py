@@ -133,3 +133,23 @@ def test_concretization_is_set_at_once_and_checked():
     dualad.set_concretization("allow")
     with pytest.raises(ValueError, match="must be 'allow', 'warn' or 'raise'"):
         dualad.set_concretization("never")
+
+
+def test_a_transform_under_no_grad_records_no_levels_but_its_own():
+    w = dualad.tensor(3.0, requires_grad=True)
+    f = lambda x: x * x * w  # noqa: E731
+    x, pullback = dualad.tensor(2.0), dualad.vjp(f, dualad.tensor(2.0))[1]
+    with dualad.no_grad():
+        inside = [
+            dualad.grad(f)(x),
+            dualad.jvp(f, (x,), (x,))[1],
+            dualad.jvp(dualad.grad(f), (x,), (x,))[1],
+            dualad.grad(dualad.grad(f))(x) * 1.0,
+            pullback(dualad.tensor(1.0))[0],
+        ]
+    assert [g.requires_grad for g in inside] == [False] * 5
+    assert [g.item() for g in inside] == [12.0, 24.0, 12.0, 6.0, 12.0]
+    with dualad.no_grad():
+        assert dualad.grad(f)(2.0) == 12.0
+    assert dualad.grad(f)(x).requires_grad
+    assert pullback(dualad.tensor(1.0))[0].requires_grad

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Read by every op: a ContextVar costs 20 ns, and each thread and each asyncio task has a value of
-#: its own. True, False, or, where somebody looks on, a `Watched` that is as true as it says.
+#: its own. True, False, or, where there is more to say, a `Watched` that is as true as it says.
 RECORDING: ContextVar[Any] = ContextVar("dualad_recording", default=True)
 
 
@@ -43,7 +43,7 @@ class Observer:
 
 
 class Watched:
-    """Whether ops are recorded, who looks on, and whose derivative is being computed.
+    """Whether ops are recorded, from which level on, who looks on, and whose derivative is being computed.
 
     Attributes
     ----------
@@ -53,15 +53,23 @@ class Watched:
         The one that came last is at the end.
     within : Node, Op or None
         Whose rule is being evaluated: that of a node in a reverse pass, or of an op in forward mode.
+    lowest : int
+        The level from which on ops are recorded: that of a transform called where nothing should be.
     """
 
-    __slots__ = ("observers", "recording", "within")
+    __slots__ = ("lowest", "observers", "recording", "within")
 
-    def __init__(self, recording: bool, observers: tuple[Observer, ...], within: Any = None) -> None:
-        self.recording, self.observers, self.within = recording, observers, within
+    def __init__(
+        self, recording: bool, observers: tuple[Observer, ...] = (), within: Any = None, lowest: int = 0
+    ) -> None:
+        self.recording, self.observers, self.within, self.lowest = recording, observers, within, lowest
 
     def __bool__(self) -> bool:
         return self.recording
+
+    def records(self, level: int) -> bool:
+        """Whether ops on Tensors of a level are recorded."""
+        return self.recording and level >= self.lowest
 
     def compute(self, op: Any, function: Any, values: Any, static: dict[str, Any]) -> Any:
         """Call a backend's function for an op, and tell who looks on."""
@@ -81,7 +89,7 @@ class Watched:
 
     def evaluate(self, within: Any, rule: Callable[..., Any], *args: Any) -> Any:
         """Call what evaluates rules, and let it be known whose they are."""
-        token = RECORDING.set(Watched(self.recording, self.observers, within))
+        token = RECORDING.set(Watched(self.recording, self.observers, within, self.lowest))
         try:
             return rule(*args)
         finally:
@@ -96,6 +104,12 @@ class Watched:
         """Tell who looks on what a node's pull gave."""
         for observer in self.observers:
             observer.pulled(node, g, parts, start)
+
+
+def records(level: int) -> bool:
+    """Whether ops on Tensors of a level are recorded."""
+    mode = RECORDING.get()
+    return mode if type(mode) is bool else mode.records(level)
 
 
 def observers() -> tuple[Observer, ...]:
@@ -115,8 +129,28 @@ def _set_recording(recording: bool) -> Token[Any]:
 def set_observers(observers: tuple[Observer, ...]) -> None:
     """Set who looks on in this thread or task."""
     mode = RECORDING.get()
-    within = None if type(mode) is bool else mode.within
-    RECORDING.set(Watched(bool(mode), observers, within) if observers else bool(mode))
+    within, lowest = (None, 0) if type(mode) is bool else (mode.within, mode.lowest)
+    RECORDING.set(Watched(bool(mode), observers, within, lowest) if observers or lowest else bool(mode))
+
+
+class recording_from:
+    """Record ops on Tensors of a level and above, those of a transform, until the ``with`` ends.
+
+    The levels around a transform that is called under `no_grad` stay unrecorded.
+    """
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+
+    def __enter__(self) -> None:
+        mode = RECORDING.get()
+        if not mode:
+            within = None if type(mode) is bool else mode.within
+            mode = Watched(True, observers(), within, self._level)
+        self._token = RECORDING.set(mode)
+
+    def __exit__(self, *exc: object) -> None:
+        RECORDING.reset(self._token)
 
 
 class observing:

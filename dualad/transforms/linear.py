@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine.modes import enable_grad
+from ..engine.modes import recording_from
 from ..engine.namespace import ops
 from ..engine.node import Node
 from ..engine.tensor import raw_value, wrap
@@ -105,7 +105,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
     leaves, structure = trees.flatten(primals)
     zeros = [trees.zeros_for(leaf) for leaf in leaves]
     inputs = Inputs("linear_transpose", trees.unflatten(structure, zeros), transposes=True)
-    with enable_grad():
+    with recording_from(inputs.level):
         tape = Tape(inputs, f(*inputs.tensors()))
     _check_linear(tape)
     return tape.pull

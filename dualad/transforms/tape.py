@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..engine.fit import space, zeros
-from ..engine.modes import enable_grad
+from ..engine.modes import recording_from
 from ..engine.node import Leaf, fresh_level
 from ..engine.tensor import Tensor, lift, wrap
 from ..engine.walk import Walk
@@ -98,7 +98,7 @@ class Tape:
         """
         inputs = self.inputs
         walk = Walk(retain, record)
-        with enable_grad():
+        with recording_from(self.inputs.level):
             for node, g in zip(self.nodes, cotangents, strict=True):
                 if node is not None and g is not None:
                     g = conjugate(space(g), g) if inputs.transposes else g
@@ -176,7 +176,7 @@ def taped(
     inputs = Inputs(name, primals, transposes=holomorphic)
     if holomorphic:
         trees.check_complex(inputs.values, name, "is for complex arguments")
-    with enable_grad():
+    with recording_from(inputs.level):
         out = f(*inputs.tensors())
     out, aux = trees.parted(name, out, has_aux)
     tape = Tape(inputs, out)
