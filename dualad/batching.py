@@ -64,6 +64,11 @@ def aligned(v: Any, ndim: int) -> Any:
     return reshaped(v.value, (size, *[1] * missing, *shape)) if missing > 0 else v.value
 
 
+def _ndim(v: Any) -> int:
+    """Return the number of axes of one example, or of what is the same for all."""
+    return len(v.value.shape) - 1 if type(v) is Batched else len(shape_of(v))
+
+
 def spread(v: Any, size: int) -> Any:
     """Return the array of all examples, also of what is the same for all of them."""
     if type(v) is Batched:
@@ -94,8 +99,10 @@ REGISTRY: dict[str, Any] = {}
 
 def broadcast(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
     """Batch a function of elements, or of the matrices in the last axes: leading axes broadcast."""
-    ndim = max(len(shape_of(v)) for v in values)
-    return op.below(*(aligned(v, ndim) for v in values), **static)
+    if len(values) == 1:
+        return op.below(values[0].value, **static)
+    ndim = max([_ndim(v) for v in values])
+    return op.below(*[aligned(v, ndim) for v in values], **static)
 
 
 def along(*names: str) -> Rule:

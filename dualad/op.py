@@ -22,7 +22,7 @@ from .engine.namespace import SPACES, ops
 from .engine.node import Batch, Dual, Node, Output, Standin
 from .engine.operands import PYTHON_SCALARS, Functions, check_operands, explain, plain_number, snapshot
 from .engine.tensor import Tensor, lift, wrap
-from .rules import Joint, Map
+from .rules import Joint, Map, Missing
 
 __all__ = ["REGISTRY", "Binary", "Op", "Unary"]
 
@@ -49,7 +49,7 @@ class Op:
         same name and signature.
     batch : callable, optional
         How the op acts on a batch, a rule of `dualad.batching`. By default it broadcasts if its maps say
-        that it is elementwise; else it is called example by example.
+        that it is elementwise, which takes one that is a Scale; else it is called example by example.
     node_name : str, optional
         What `grad_fn` calls it, where PyTorch's name is not ours in capitals.
 
@@ -88,7 +88,8 @@ class Op:
             if m is not None:
                 m.bind(self, position)
         self.differentiable = any(m is not None for m in maps)
-        elementwise = shape is shapes.elementwise and all(m is None or m.elementwise for m in maps)
+        told = [m for m in maps if m is not None and type(m) is not Missing]
+        elementwise = shape is shapes.elementwise and bool(told) and all(m.elementwise for m in told)
         self.batch = batch or (batching.broadcast if elementwise else batching.loop)
         REGISTRY[self.name] = self
 
@@ -285,6 +286,8 @@ class Unary(Op):
         value, node = x._value, x._node
         function, mode = self.functions[type(value)], RECORDING.get()
         if function is None or (mode is not True and mode is not False):
+            if type(node) is Batch:
+                return batching.into(self.batch(self, node.size, (value,), static), node)
             return super().__call__(x, **static)
         try:
             if type(node) is Dual and self.differentiable and mode:
@@ -297,6 +300,16 @@ class Unary(Op):
             return Tensor(y)
         saved = self.maps[0].pick((value, y))
         return Tensor(y, Node(self, node.level, (node,), (saved,), static, y.shape, y.dtype))
+
+    def below(self, *values: Any, **static: Any) -> Any:
+        """Compute the op as `Op.below` does; on an array at once, as rules for batches ask."""
+        function = self.functions[type(values[0])]
+        if function is None or type(RECORDING.get()) is not bool:
+            return super().below(*values, **static)
+        try:
+            return function(*values, **static)
+        except (ValueError, TypeError, RuntimeError, IndexError):
+            return super().below(*values, **static)  # fails again, and explains
 
 
 class Binary(Op):
@@ -320,17 +333,17 @@ class Binary(Op):
             value2 = x2
         else:
             return super().__call__(x1, x2)
-        # One function for both, or a Python number on one side; all else takes the general path.
+        # One function for both, or a Python number on one side; all else takes another path.
         functions, kind1, kind2 = self.functions, type(value1), type(value2)
         function = functions[kind1]
         if kind1 is not kind2 and (other := functions[kind2]) is not function:
             if function is None and kind1 in PYTHON_SCALARS:
                 function = other
             elif other is not None or kind2 not in PYTHON_SCALARS:
-                return super().__call__(x1, x2)
+                return self._otherwise(x1, x2, value1, value2, node1, node2)
         node, mode = node1 or node2, RECORDING.get()
         if function is None or (mode is not True and mode is not False):
-            return super().__call__(x1, x2)
+            return self._otherwise(x1, x2, value1, value2, node1, node2)
         if node1 is not None and node2 is not None and node1.level != node2.level:
             return super().__call__(x1, x2)
         try:
@@ -352,6 +365,26 @@ class Binary(Op):
         else:
             saved = _NOTHING
         return Tensor(y, Node(self, node.level, (node1, node2), saved, _NO_KEYWORDS, y.shape, y.dtype))
+
+    def _otherwise(self, x1: Any, x2: Any, value1: Any, value2: Any, node1: Any, node2: Any) -> Any:
+        """Take the general path, or, where there is one level, of a batch, go by the rule at once."""
+        batch = node1 or node2
+        if type(batch) is Batch and (node1 is None or node2 is None or node1 is node2):
+            return batching.into(self.batch(self, batch.size, (value1, value2), _NO_KEYWORDS), batch)
+        return super().__call__(x1, x2)
+
+    def below(self, *values: Any, **static: Any) -> Any:
+        """Compute the op as `Op.below` does; on two arrays, or one and a number, at once."""
+        value1, value2 = values
+        kind1, kind2 = type(value1), type(value2)
+        function = self.functions[kind2 if kind1 in PYTHON_SCALARS else kind1]
+        alike = kind1 is kind2 or kind1 in PYTHON_SCALARS or kind2 in PYTHON_SCALARS
+        if function is None or not alike or type(RECORDING.get()) is not bool:
+            return super().below(value1, value2)
+        try:
+            return function(value1, value2)
+        except (ValueError, TypeError, RuntimeError):
+            return super().below(value1, value2)
 
 
 _NO_KEYWORDS: dict[str, Any] = {}

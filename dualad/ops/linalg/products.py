@@ -59,6 +59,8 @@ def _examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
     a, b = values
     if type(b) is not Batched and len(b.shape) <= 2:
         *leading, inner = a.value.shape
+        if len(leading) == 1:
+            return op.below(a.value, b)
         y = op.below(reshaped(a.value, (prod(leading), inner)), b)
         return reshaped(y, (*leading, *y.shape[1:]))
     if type(a) is not Batched and len(b.shape) == 1 and len(a.shape) <= 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log, pi
 from typing import Any
 
+from ...batching import broadcast
 from ...engine.tensor import Tensor
 from ...op import Binary, Unary
 from ...rules import Missing, Scale
@@ -78,14 +79,19 @@ betaln = Binary(
 # -- zeta, DLMF 25.2.1, 25.11.1, 25.11.17 ------------------------------------------------------
 
 _EXPONENT = "SciPy has no function for the derivative in the exponent"
-riemann_zeta = Unary("special.riemann_zeta(x)", Missing(_EXPONENT), compute=lambda xp, x: xp.special.zeta(x))
+riemann_zeta = Unary(
+    "special.riemann_zeta(x)",
+    Missing(_EXPONENT),
+    compute=lambda xp, x: xp.special.zeta(x),
+    batch=broadcast,
+)
 hurwitz_zeta = Binary(
     "special.hurwitz_zeta(x, q)",
     Missing(_EXPONENT),
     singular(lambda xp, x, q: -beside(xp, x, q) * xp.special.zeta(x + 1, q)),
     compute=lambda xp, x, q: xp.special.zeta(x, q),
 )
-zetac = Unary("special.zetac(x)", Missing(_EXPONENT))
+zetac = Unary("special.zetac(x)", Missing(_EXPONENT), batch=broadcast)
 
 # -- functions ---------------------------------------------------------------------------------
 
