@@ -1,6 +1,7 @@
 """Jacobians, Hessians and linear maps: what comes out has the shapes and kinds of what goes in."""
 
 import numpy as np
+import optree
 import pytest
 
 import dualad
@@ -51,6 +52,97 @@ def test_both_agree_and_nest():
     second = [a(b(f))(x) for a in BOTH for b in BOTH]
     assert all(np.allclose(s, second[0]) for s in second)
     assert second[0].shape == (2, 4, 4)
+
+
+@pytest.mark.parametrize("jacobian", BOTH)
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 100])
+def test_chunks_give_the_same(jacobian, chunk):
+    f = lambda p, y: {"a": dualad.tanh(A @ p["w"]) * y, "b": p["w"][:2].sum() ** 2, "c": 1.0}  # noqa: E731
+    args = {"w": np.array([1.0, 2.0, -0.5]), "v": np.ones((2, 2))}, np.array([0.5, -1.0])
+    whole, parts = jacobian(f, (0, 1))(*args), jacobian(f, (0, 1), chunk_size=chunk)(*args)
+    leaves, structure = optree.tree_flatten(whole)
+    same, same_structure = optree.tree_flatten(parts)
+    assert structure == same_structure
+    assert len(leaves) == 9
+    for a, b in zip(leaves, same, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-14)
+    assert np.allclose(whole["a"][1], np.diag(np.tanh(A @ args[0]["w"])))
+    assert not np.any(whole["c"][0]["w"])
+
+
+@pytest.mark.parametrize("jacobian", BOTH)
+def test_programs_that_look_at_values_and_write(jacobian):
+    def f(x):
+        y = dualad.zeros_like(x)
+        for i in range(3):
+            y[i] = x[i] ** 2 if x[i] > 0 else -x[i]
+        y += x[0]
+        return y
+
+    want = np.diag([2.0, -1.0, 6.0])
+    want[:, 0] += 1.0
+    assert np.array_equal(jacobian(f)(np.array([1.0, -2.0, 3.0])), want)
+
+
+@pytest.mark.parametrize("jacobian", BOTH)
+def test_random_numbers_are_the_same_for_all_directions(jacobian):
+    def f(x):
+        mask = dualad.rand(3, dtype=dualad.float64)
+        return x * mask, mask
+
+    j, mask = jacobian(f, has_aux=True)(np.ones(3))
+    assert np.array_equal(np.diag(mask), j)
+    assert len(set(mask)) == 3
+
+
+def test_random_numbers_of_jacfwd_as_asked_for():
+    f = lambda x: x * dualad.rand(3, dtype=dualad.float64)  # noqa: E731
+    with pytest.raises(dualad.BatchError, match="rand"):
+        dualad.jacfwd(f, randomness="error")(np.ones(3))
+
+
+@pytest.mark.parametrize("jacobian", BOTH)
+def test_jacobians_of_examples(jacobian, device):
+    x = dualad.asarray(np.arange(6.0, dtype=np.float32).reshape(2, 3), device=device)
+    a = dualad.asarray(A.astype(np.float32), device=device)
+    f = lambda x: dualad.sin(a @ x) * x[0]  # noqa: E731
+    batched = dualad.vmap(jacobian(f))(x)
+    assert batched.shape == (2, 2, 3)
+    for j, example in zip(batched, x, strict=True):
+        np.testing.assert_allclose(j.cpu().numpy(), jacobian(f)(example).cpu().numpy(), atol=1e-5)
+
+
+def test_hessians_of_several_outputs_and_pytrees():
+    calls = []
+
+    def f(p, y):
+        calls.append(1)
+        return {"v": p["x"] ** 3 * y, "s": (p["x"] ** 2).sum(), "n": 3}
+
+    x = np.array([1.0, 2.0])
+    h = dualad.hessian(f, (0, 1))({"x": x}, 5.0)
+    assert len(calls) == 1
+    xx = np.zeros((2, 2, 2))
+    xx[[0, 1], [0, 1], [0, 1]] = 6 * x * 5.0
+    assert np.allclose(h["v"][0]["x"][0]["x"], xx)
+    assert np.allclose(h["v"][0]["x"][1], np.diag(3 * x**2))
+    assert np.allclose(h["v"][1][0]["x"], np.diag(3 * x**2))
+    assert np.array_equal(h["v"][1][1], [0.0, 0.0])
+    assert np.array_equal(h["s"][0]["x"][0]["x"], 2 * np.eye(2))
+    assert h["s"][1] == ({"x": pytest.approx(0.0)}, 0.0)
+    assert not np.any(h["n"][0]["x"][0]["x"])
+    assert np.allclose(dualad.hessian(f, (0, 1), chunk_size=1)({"x": x}, 5.0)["v"][0]["x"][0]["x"], xx)
+
+
+def test_hessians_nest():
+    f = lambda x: dualad.sum(x**4)  # noqa: E731
+    x = np.array([1.0, 2.0])
+    third = dualad.jacfwd(dualad.hessian(f))(x)
+    assert np.allclose(third[[0, 1], [0, 1], [0, 1]], 24 * x)
+    assert third.sum() == 72.0
+    traces = dualad.vmap(lambda x: dualad.linalg.trace(dualad.hessian(f)(x)))(np.stack([x, 2 * x]))
+    assert traces.tolist() == [60.0, 240.0]
+    assert dualad.grad(lambda x: dualad.hessian(f)(x).sum())(x).tolist() == (24 * x).tolist()
 
 
 def test_hessians_and_their_products():

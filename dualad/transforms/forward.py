@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine.modes import enable_grad
+from ..engine.modes import recording_from
 from ..engine.node import Dual, fresh_level
 from ..engine.tensor import Tensor, wrap
 from . import trees
@@ -115,29 +115,57 @@ def pushed(
 ) -> tuple[Any, Any, Any]:
     """Return a function's value, its tangent, and its auxiliary output or None; see `jvp`."""
     given, directions, structure = trees.paired(name, primals, tangents)
+    values = [trees.below(leaf, name) for leaf in given]
+    fitted = [trees.fitting(t, v, name, "tangent") for t, v in zip(directions, values, strict=True)]
+    value, tangent, aux = push(name, f, trees.unflatten(structure, values), fitted, has_aux)
+    results, out_structure = trees.flatten(value)
+    moved = [trees.zero_tangent(y) if t is None else t for y, t in zip(results, tangent, strict=True)]
+
+    def returned(leaves: list[Any], structure: Any) -> Any:
+        return trees.unflatten(structure, [trees.like_inputs(leaf, given) for leaf in leaves])
+
+    return returned(results, out_structure), returned(moved, out_structure), returned(*trees.flatten(aux))
+
+
+def push(
+    name: str, f: Callable[..., Any], values: Any, tangents: list[Any], has_aux: bool
+) -> tuple[Any, list[Any], Any]:
+    """Evaluate f once; return its value, the tangent of each leaf of it, and its auxiliary output.
+
+    Parameters
+    ----------
+    values : tuple
+        The arguments of f, pytrees of arrays or Tensors.
+    tangents : list
+        An array or Tensor that fits it for each leaf of them.
+
+    Returns
+    -------
+    tuple
+        The tangent of what does not move is None.
+    """
     level = fresh_level()
-    duals = []
-    for leaf, t in zip(given, directions, strict=True):
-        value = trees.below(leaf, name)
-        duals.append(Tensor(value, Dual(level, trees.fitting(t, value, name, "tangent"))))
-    with enable_grad():
+    leaves, structure = trees.flatten(values)
+    duals = [Tensor(v, Dual(level, t)) for v, t in zip(leaves, tangents, strict=True)]
+    with recording_from(level):
         out = f(*trees.unflatten(structure, duals))
     out, aux = trees.parted(name, out, has_aux)
     results, out_structure = trees.flatten(out)
     pairs = [_split(y, level) for y in results]
-    value = trees.unflatten(out_structure, [trees.like_inputs(y, given) for y, _ in pairs])
-    tangent = trees.unflatten(out_structure, [trees.like_inputs(t, given) for _, t in pairs])
     extra, aux_structure = trees.flatten(aux)
-    lowered = [trees.like_inputs(_split(y, level)[0], given) for y in extra]
-    return value, tangent, trees.unflatten(aux_structure, lowered)
+    return (
+        trees.unflatten(out_structure, [y for y, _ in pairs]),
+        [t for _, t in pairs],
+        trees.unflatten(aux_structure, [_split(y, level)[0] for y in extra]),
+    )
 
 
 def _split(y: Any, level: int) -> tuple[Any, Any]:
-    """Return a result without this level, and its tangent: zeros if it does not move."""
+    """Return a result without this level, and its tangent; None if it does not move."""
     if type(y) is not Tensor:
-        return y, trees.zero_tangent(y)
+        return y, None
     y._refresh()
     node = y._node
     if type(node) is Dual and node.level == level:
         return wrap(y._value), wrap(node.tangent)
-    return y, trees.zero_tangent(y)
+    return y, None

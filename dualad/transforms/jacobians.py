@@ -1,7 +1,7 @@
-"""Whole derivatives: Jacobians and Hessians.
+"""Whole derivatives: Jacobians and Hessians, all directions at once.
 
-A function is evaluated once, on a tape; then the unit vectors of its outputs are pulled back along it.
-Columns of the Jacobian are rows of its transpose, which has a tape as well.
+A function is evaluated once: on a tape, along which the unit vectors of its outputs are pulled back, a
+batch of them together; or on dual numbers whose tangents are the batch of the inputs' unit vectors.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from ..engine.namespace import ops
 from ..engine.tensor import wrap
 from ..errors import GradientError
 from . import trees
+from .forward import push
 from .reverse import of_arguments
-from .tape import Tape, taped
+from .tape import Inputs, Tape, taped
+from .vmap import vmap
 
 #: A Jacobian as a list for each output, with a block for each input: a Tensor of the shape of the
 #: output followed by that of the input.
@@ -29,6 +31,8 @@ def jacrev(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """Return a function that gives the Jacobian of f by reverse mode, which is best for few outputs.
 
@@ -43,6 +47,8 @@ def jacrev(
     holomorphic : bool
         Give the derivatives of complex analysis: f is analytic, its arguments and outputs are
         complex. Whether f is analytic is not checked.
+    chunk_size : int, optional
+        How many rows (columns) to compute at once, which bounds the memory; all if None.
 
     Returns
     -------
@@ -67,7 +73,7 @@ def jacrev(
     array([[3., 0., 1.],
            [0., 3., 2.]])
     """
-    return _jacobian("jacrev", f, argnums, has_aux, holomorphic, rows)
+    return _jacobian("jacrev", f, argnums, has_aux, holomorphic, rows, chunk_size)
 
 
 def jacfwd(
@@ -75,11 +81,16 @@ def jacfwd(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
+    randomness: str = "same",
 ) -> Callable[..., Any]:
-    """Return a function that gives the Jacobian of f by columns, which is best for few inputs.
+    """Return a function that gives the Jacobian of f by forward mode, which is best for few inputs.
 
     The parameters and the layout are those of `jacrev`. Arguments must be real unless
-    `holomorphic`; outputs may be complex.
+    `holomorphic`; outputs may be complex. f is evaluated once (for each chunk), its tangents those of
+    all columns at once. `randomness`, as for `vmap`, says what random numbers drawn in f do; the
+    default is that they are the same for all columns.
 
     Examples
     --------
@@ -88,7 +99,24 @@ def jacfwd(
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian("jacfwd", f, argnums, has_aux, holomorphic, columns)
+    several = isinstance(argnums, (tuple, list))
+
+    @functools.wraps(f, updated=())
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        chosen, primals = of_arguments("jacfwd", f, argnums, args, kwargs)
+        inputs = Inputs("jacfwd", primals, holomorphic)
+        _check_real(inputs, inputs.values, "arguments")
+        if holomorphic:
+            trees.check_complex(inputs.values, "jacfwd", "is for complex arguments")
+        value, blocks, aux = _pushed_at_once(inputs, chosen, has_aux, chunk_size, randomness)
+        outputs, structure = trees.flatten(value)
+        if holomorphic:
+            trees.check_complex(outputs, "jacfwd", "is for functions that give complex numbers")
+        jacobians = [_for_arguments(inputs, row, several) for row in blocks]
+        result = trees.unflatten(structure, jacobians)
+        return (result, inputs.returned(aux)) if has_aux else result
+
+    return differentiated
 
 
 def jacobian(
@@ -96,6 +124,8 @@ def jacobian(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """Return a function that gives the Jacobian of f, by rows or columns, whichever are fewer.
 
@@ -108,7 +138,7 @@ def jacobian(
     >>> dualad.jacobian(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
-    return _jacobian("jacobian", f, argnums, has_aux, holomorphic, fewer)
+    return _jacobian("jacobian", f, argnums, has_aux, holomorphic, fewer, chunk_size)
 
 
 def hessian(
@@ -116,6 +146,8 @@ def hessian(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """Return a function that gives the second derivatives of f: the Jacobian of its Jacobian.
 
@@ -136,12 +168,12 @@ def hessian(
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         chosen, primals = of_arguments("hessian", f, argnums, args, kwargs)
         tape, aux = taped("hessian", chosen, primals, has_aux, holomorphic)
-        first = rows(tape, record=True)
-        second = iter(rows(Tape(tape.inputs, first)))
+        first = rows(tape, chunk_size, record=True)
+        second = iter(rows(Tape(tape.inputs, first), chunk_size))
         hessians = []
         for row in first:
-            of_each = [_for_arguments(tape, next(second), several) for _ in row]
-            hessians.append(_chosen(tape, of_each, several))
+            of_each = [_for_arguments(tape.inputs, next(second), several) for _ in row]
+            hessians.append(_chosen(tape.inputs, of_each, several))
         result = trees.unflatten(tape.structure, hessians)
         return (result, aux) if has_aux else result
 
@@ -149,7 +181,7 @@ def hessian(
 
 
 def _jacobian(
-    name: str, f: Any, argnums: Any, has_aux: bool, holomorphic: bool, blocks: Callable[[Tape], Blocks]
+    name: str, f: Any, argnums: Any, has_aux: bool, holomorphic: bool, blocks: Any, chunk_size: int | None
 ) -> Callable[..., Any]:
     several = isinstance(argnums, (tuple, list))
 
@@ -157,34 +189,34 @@ def _jacobian(
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         chosen, primals = of_arguments(name, f, argnums, args, kwargs)
         tape, aux = taped(name, chosen, primals, has_aux, holomorphic)
-        jacobians = [_for_arguments(tape, row, several) for row in blocks(tape)]
+        jacobians = [_for_arguments(tape.inputs, row, several) for row in blocks(tape, chunk_size)]
         result = trees.unflatten(tape.structure, jacobians)
         return (result, aux) if has_aux else result
 
     return differentiated
 
 
-def _for_arguments(tape: Tape, row: list[Any], several: bool) -> Any:
+def _for_arguments(inputs: Inputs, row: list[Any], several: bool) -> Any:
     """Return the blocks of an output as a pytree like the arguments, each of its argument's kind."""
-    parts = [trees.like_inputs(wrap(b), [leaf]) for b, leaf in zip(row, tape.inputs.given, strict=True)]
-    return _chosen(tape, parts, several)
+    parts = [trees.like_inputs(wrap(b), [leaf]) for b, leaf in zip(row, inputs.given, strict=True)]
+    return _chosen(inputs, parts, several)
 
 
-def _chosen(tape: Tape, parts: list[Any], several: bool) -> Any:
-    arguments = trees.unflatten(tape.inputs.structure, parts)
+def _chosen(inputs: Inputs, parts: list[Any], several: bool) -> Any:
+    arguments = trees.unflatten(inputs.structure, parts)
     return arguments if several else arguments[0]
 
 
-def rows(tape: Tape, record: bool = False) -> Blocks:
+def rows(tape: Tape, chunk_size: int | None = None, record: bool = False) -> Blocks:
     """Return a Jacobian by pulling back each element of the outputs; recorded if asked for."""
-    _check_real(tape, tape.outputs, "outputs")
-    return _rows(tape, record)
+    _check_real(tape.inputs, tape.outputs, "outputs")
+    return _rows(tape, chunk_size, record)
 
 
-def columns(tape: Tape) -> Blocks:
-    """Return a Jacobian by pushing on each element of the inputs."""
-    _check_real(tape, tape.inputs.values, "arguments")
-    transposed = _rows(tape.transposed())
+def columns(tape: Tape, chunk_size: int | None = None) -> Blocks:
+    """Return a Jacobian by pushing on each element of the inputs, along the transpose of the tape."""
+    _check_real(tape.inputs, tape.inputs.values, "arguments")
+    transposed = _rows(tape.transposed(), chunk_size)
     blocks, moving = [], 0
     for y, node in zip(tape.outputs, tape.nodes, strict=True):
         if node is None:
@@ -195,17 +227,18 @@ def columns(tape: Tape) -> Blocks:
     return blocks
 
 
-def fewer(tape: Tape) -> Blocks:
+def fewer(tape: Tape, chunk_size: int | None = None) -> Blocks:
     """Return a Jacobian by rows or columns, whichever are fewer; complex outputs have no rows."""
     outputs, values = tape.outputs, tape.inputs.values
     if not tape.inputs.transposes and any(map(trees.is_complex, outputs)):
-        return columns(tape)
+        return columns(tape, chunk_size)
     if not tape.inputs.transposes and any(map(trees.is_complex, values)):
-        return rows(tape)
-    return rows(tape) if _count(outputs) <= _count(values) else columns(tape)
+        return rows(tape, chunk_size)
+    few_rows = sum(map(_count, outputs)) <= sum(map(_count, values))
+    return (rows if few_rows else columns)(tape, chunk_size)
 
 
-def _rows(tape: Tape, record: bool = False) -> Blocks:
+def _rows(tape: Tape, chunk_size: int | None, record: bool = False) -> Blocks:
     blocks = []
     for i, (y, node) in enumerate(zip(tape.outputs, tape.nodes, strict=True)):
         if node is None or not prod(y.shape):
@@ -217,24 +250,55 @@ def _rows(tape: Tape, record: bool = False) -> Blocks:
             cotangents[i] = g
             return tape.gradients(cotangents, record=record)
 
-        blocks.append(_of_units(pull, y))
+        if y.shape:
+            n = prod(y.shape)
+            units = _shaped(ops.eye(n, dtype=y.dtype, device=y.device), (n, *y.shape))
+            pulled = vmap(pull, chunk_size=chunk_size)(units)
+            blocks.append([_shaped(p, (*y.shape, *p.shape[1:])) for p in pulled])
+        else:
+            blocks.append(pull(trees.ones_like(y)))
     return blocks
 
 
-def _of_units(pull: Callable[[Any], list[Any]], y: Any) -> list[Any]:
-    """Return what a linear function gives for all unit vectors of y's space, their axes in front."""
-    if not y.shape:
-        return pull(trees.ones_like(y))
-    n = prod(y.shape)
-    units = ops.reshape(ops.eye(n, dtype=y.dtype, device=y.device), (n, *y.shape))
-    pulled = zip(*(pull(units[i]) for i in range(n)), strict=True)
-    stacked = [ops.stack([wrap(p) for p in parts]) for parts in pulled]
-    return [ops.reshape(s, (*y.shape, *s.shape[1:])) for s in stacked]
+def _pushed_at_once(
+    inputs: Inputs, f: Callable[..., Any], has_aux: bool, chunk_size: int | None, randomness: str
+) -> tuple[Any, Blocks, Any]:
+    """Return what f gives, its Jacobian, and its auxiliary output, from a batch of unit vectors as tangents."""
+    values = [wrap(v) for v in inputs.values]
+    counts = [_count(v) for v in values]
+    starts = [sum(counts[:k]) for k in range(len(counts))]
+    n = sum(counts)
+    units = [
+        _shaped(ops.eye(n, count, k=-start, dtype=v.dtype, device=v.device), (n, *v.shape))
+        for v, count, start in zip(values, counts, starts, strict=True)
+    ]
+    moving: list[int] = []
+
+    def tangents_of(units: list[Any]) -> Any:
+        primals = trees.unflatten(inputs.structure, inputs.values)
+        value, tangents, aux = push(inputs.name, f, primals, units, has_aux)
+        moving[:] = [i for i, t in enumerate(tangents) if t is not None]
+        return value, [tangents[i] for i in moving], aux
+
+    batched = vmap(tangents_of, 0, (None, 0, None), randomness, axis_size=n, chunk_size=chunk_size)
+    value, tangents, aux = batched(units)
+    outputs, _ = trees.flatten(value)
+    blocks = [[_nothing(y, v) for v in inputs.values] for y in outputs]
+    for i, t in zip(moving, tangents, strict=True):
+        for k, (v, count, start) in enumerate(zip(values, counts, starts, strict=True)):
+            if count:
+                block = t if count == n else t[start : start + count]
+                blocks[i][k] = _behind(_shaped(block, (*v.shape, *t.shape[1:])), t.ndim - 1)
+    return value, blocks, aux
 
 
 def _nothing(y: Any, value: Any) -> Any:
     """Return the block of an output that does not depend on an input, or has no elements."""
     return zeros((*getattr(y, "shape", ()), *value.shape), value.dtype, beside=value)
+
+
+def _shaped(x: Any, shape: tuple[int, ...]) -> Any:
+    return x if x.shape == shape else ops.reshape(x, shape)
 
 
 def _behind(block: Any, ndim: int) -> Any:
@@ -243,13 +307,13 @@ def _behind(block: Any, ndim: int) -> Any:
     return ops.permute_dims(block, (*axes[len(axes) - ndim :], *axes[: len(axes) - ndim]))
 
 
-def _count(values: list[Any]) -> int:
-    return sum(prod(getattr(v, "shape", ())) for v in values)
+def _count(value: Any) -> int:
+    return prod(getattr(value, "shape", ()))
 
 
-def _check_real(tape: Tape, values: list[Any], what: str) -> None:
-    if not tape.inputs.transposes and any(map(trees.is_complex, values)):
+def _check_real(inputs: Inputs, values: list[Any], what: str) -> None:
+    if not inputs.transposes and any(map(trees.is_complex, values)):
         raise GradientError(
-            f"{tape.inputs.name}: complex {what} have no single derivative; pass holomorphic=True if the "
+            f"{inputs.name}: complex {what} have no single derivative; pass holomorphic=True if the "
             "function is analytic, or use dualad.vjp or dualad.jvp"
         )

@@ -18,9 +18,14 @@ from ..engine.operands import plain_array, snapshot
 from ..engine.tensor import Tensor
 from ..errors import DTypeError, GradientError, ShapeError
 
+#: The structure of one leaf.
+_LEAF = optree.treespec_leaf()
+
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """Return a pytree's leaves and its structure."""
+    if type(tree) is Tensor:  # by far the most frequent result
+        return [tree], _LEAF
     leaves, structure = optree.tree_flatten(tree)
     return list(leaves), structure
 
@@ -136,6 +141,9 @@ def fitting(given: Any, primal: Any, name: str, what: str) -> Any:
     ShapeError, DTypeError
         If it has another shape, or cannot have the primal's dtype.
     """
+    is_array = type(given) is Tensor or BY_TYPE[type(given)] is not None
+    if is_array and given.shape == primal.shape and DTYPES[given.dtype] is DTYPES[primal.dtype]:
+        return below(given, name)
     t = ops.asarray(given) if type(given) is not Tensor else given
     if tuple(t.shape) != tuple(primal.shape):
         raise ShapeError(f"{name}: the {what} has shape {tuple(t.shape)}, expected {tuple(primal.shape)}")
