@@ -257,10 +257,15 @@ def _annotate(error: BaseException, node: Node) -> None:
 
 
 def _materialize(node: Node, g: list[Any]) -> list[Any]:
-    """Fill in zeros for the outputs no cotangent reached; `dtype` lists what each output is."""
+    """Fill in zeros for the outputs no cotangent reached; `dtype` lists what each output is.
+
+    They are Tensors if one is, or if the outputs were, so that no history is lost beside plain arrays.
+    """
     some = next(a for a in g if a is not None)
     missing = (zeros(shape, dtype, beside=some) for shape, dtype in node.dtype)
-    return [b if a is None else a for a, b in zip(g, missing, strict=True)]
+    whole = [b if a is None else a for a, b in zip(g, missing, strict=True)]
+    lifted = type(node.dtype[0][1]) is DType or any(type(a) is Tensor for a in whole)
+    return lift(whole) if lifted else whole
 
 
 def _as_tensors(node: Node, saved: Any) -> list[Any]:
