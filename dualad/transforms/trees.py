@@ -144,6 +144,8 @@ def fitting(given: Any, primal: Any, name: str, what: str) -> Any:
     is_array = type(given) is Tensor or BY_TYPE[type(given)] is not None
     if is_array and given.shape == primal.shape and DTYPES[given.dtype] is DTYPES[primal.dtype]:
         return below(given, name)
+    if isinstance(given, (int, float, complex)) and not isinstance(given, np.generic):
+        given = np.asarray(given)  # double precision, as Python's own
     t = ops.asarray(given) if type(given) is not Tensor else given
     if tuple(t.shape) != tuple(primal.shape):
         raise ShapeError(f"{name}: the {what} has shape {tuple(t.shape)}, expected {tuple(primal.shape)}")
