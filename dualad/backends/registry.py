@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ _manager.add_hookspecs(hookspecs)
 _backends: dict[str, Backend] = {}
 _failures: dict[str, str] = {}  # plugins that raised while loading: name -> reason
 _loaded = False
+_is_loading = False
+_loading = RLock()
 
 
 class _ByNative(dict[Any, dtypes.DType]):
@@ -84,10 +87,21 @@ def _add(backend: Backend) -> None:
 
 def load_plugins() -> None:
     """Load the installed plugins, once. One that raises is noted by name and left out."""
-    global _loaded
+    global _loaded, _is_loading
     if _loaded:
         return
-    _loaded = True
+    with _loading:  # a thread that asks meanwhile waits: it must not conclude that there is no such backend
+        if _loaded or _is_loading:
+            return
+        _is_loading = True
+        try:
+            _load_entry_points()
+            _loaded = True
+        finally:
+            _is_loading = False
+
+
+def _load_entry_points() -> None:
     from importlib.metadata import entry_points  # a tenth of the time that `import dualad` takes
 
     for entry in entry_points(group=hookspecs.PROJECT):

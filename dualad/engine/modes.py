@@ -126,6 +126,17 @@ def _set_recording(recording: bool) -> Token[Any]:
     return RECORDING.set(Watched(recording, mode.observers, mode.within))
 
 
+def _restore(before: Any) -> None:
+    """Set what is recorded to what it was, whoever looks on by now."""
+    mode = RECORDING.get()
+    if type(mode) is bool and type(before) is bool:
+        RECORDING.set(before)
+        return
+    lowest = 0 if type(before) is bool else before.lowest
+    within, observers = (None, ()) if type(mode) is bool else (mode.within, mode.observers)
+    RECORDING.set(Watched(bool(before), observers, within, lowest) if observers or lowest else bool(before))
+
+
 def set_observers(observers: tuple[Observer, ...]) -> None:
     """Set who looks on in this thread or task."""
     mode = RECORDING.get()
@@ -187,18 +198,39 @@ def is_grad_enabled() -> bool:
     return bool(RECORDING.get())
 
 
+#: The grad modes that were entered and not left, the innermost last, each with what was before.
+_ENTERED: ContextVar[tuple[tuple[Any, Any], ...]] = ContextVar("dualad_entered", default=())
+
+
 class _Mode:
-    """A grad mode as a context manager and as a decorator, also of generators and coroutines."""
+    """A grad mode as a context manager and as a decorator, also of generators and coroutines.
+
+    Generators may leave modes in another order than they entered them in, and in another thread or
+    task, when somebody closes them there: leaving one takes it out from among the others.
+    """
 
     def __init__(self, enabled: bool) -> None:
         self._enabled = enabled
-        self._tokens: list[Token[Any]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(_set_recording(self._enabled))
+        self._enter(RECORDING.get())
+
+    def _enter(self, before: Any) -> None:
+        _ENTERED.set((*_ENTERED.get(), (self, before)))
+        _set_recording(self._enabled)
 
     def __exit__(self, *exc: object) -> None:
-        RECORDING.reset(self._tokens.pop())
+        entered = _ENTERED.get()
+        if entered and entered[-1][0] is self:
+            _ENTERED.set(entered[:-1])
+            _restore(entered[-1][1])
+            return
+        for i in reversed(range(len(entered))):  # it is not the innermost
+            if entered[i][0] is self:
+                above = (entered[i + 1][0], entered[i][1])
+                _ENTERED.set((*entered[:i], above, *entered[i + 2 :]))
+                return
+        # It was entered in another thread or task, and nothing is to be undone here.
 
     def __call__(self, function: F) -> F:
         enabled = self._enabled
@@ -210,6 +242,14 @@ class _Mode:
                 return _steps(enabled, function(*args, **kwargs))
 
             return generator  # type: ignore[return-value]
+
+        if inspect.isasyncgenfunction(function):
+
+            @functools.wraps(function)
+            def async_generator(*args: Any, **kwargs: Any) -> Any:
+                return _async_steps(enabled, function(*args, **kwargs))
+
+            return async_generator  # type: ignore[return-value]
 
         if inspect.iscoroutinefunction(function):
 
@@ -247,6 +287,27 @@ def _steps(enabled: bool, generator: Any) -> Any:
     finally:
         with _Mode(enabled):
             generator.close()
+
+
+async def _async_steps(enabled: bool, generator: Any) -> Any:
+    """Do the same for an async generator."""
+    send, value = generator.asend, None
+    try:
+        while True:
+            try:
+                with _Mode(enabled):
+                    item = await send(value)
+            except StopAsyncIteration:
+                return
+            try:
+                value, send = (yield item), generator.asend
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                value, send = error, generator.athrow
+    finally:
+        with _Mode(enabled):
+            await generator.aclose()
 
 
 class no_grad(_Mode):
@@ -317,17 +378,14 @@ class set_grad_enabled(_Mode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__(bool(mode))
-        self._before = is_grad_enabled()
+        self._before = RECORDING.get()
         _set_recording(self._enabled)
 
     def __enter__(self) -> None:
-        _set_recording(self._enabled)
-
-    def __exit__(self, *exc: object) -> None:
-        _set_recording(self._before)
+        self._enter(self._before)
 
     def __call__(self, function: F) -> F:
-        _set_recording(self._before)
+        _restore(self._before)
         return super().__call__(function)
 
 

@@ -36,7 +36,7 @@ class _Spaces(dict[type, Any]):
         backend = BY_TYPE[kind]
         if backend is None:
             return ops
-        known = (space for k, space in self.items() if BY_TYPE[k] is backend)
+        known = (space for k, space in list(self.items()) if BY_TYPE[k] is backend)
         self[kind] = next(known, None) or _BackendNamespace(backend)
         return self[kind]
 
