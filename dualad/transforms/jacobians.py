@@ -263,7 +263,7 @@ def _rows(tape: Tape, chunk_size: int | None, record: bool = False) -> Blocks:
 def _pushed_at_once(
     inputs: Inputs, f: Callable[..., Any], has_aux: bool, chunk_size: int | None, randomness: str
 ) -> tuple[Any, Blocks, Any]:
-    """Return what f gives, its Jacobian, and its auxiliary output, from a batch of unit vectors as tangents."""
+    """Return what f gives, its Jacobian, and its auxiliary output: tangents are a batch of unit vectors."""
     values = [wrap(v) for v in inputs.values]
     counts = [_count(v) for v in values]
     starts = [sum(counts[:k]) for k in range(len(counts))]
