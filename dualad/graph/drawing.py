@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..backends.registry import DTYPES
-from ..engine.node import GROUND
+from ..engine.node import GROUND, Node
 from .folding import Block
 from .memory import Kept, nbytes, op_name, owner
 from .structure import Graph, Source, is_leaf, outputs
@@ -32,7 +32,7 @@ class Box:
     call : str
         The op with its arguments, or what else there is to say.
     arrays : list of str
-        Shape and dtype of each output.
+        Shape and dtype of each output, with its number where there are several.
     kept : int
         The bytes it saves.
     saves : str
@@ -94,7 +94,7 @@ class _Describer:
     def __init__(self, graph: Graph, blocks: list[Block]) -> None:
         self.graph, self.blocks = graph, blocks
         self.block_of: dict[int, int] = {}
-        self.names: dict[int, str] = dict(graph.names)
+        self.names: dict[int, str] = {}
         self.counts = {"op": 0, "leaf": 0}
         self.owners: dict[int, Any] = {}  # of all saved arrays, by identity
         self.states: Counter[str] = Counter()
@@ -103,7 +103,9 @@ class _Describer:
                 kind = "leaf" if is_leaf(graph.nodes[place]) else "op"
                 self.counts[kind] += 1
                 self.block_of[place] = k
-                self.names.setdefault(place, f"{'leaf' if kind == 'leaf' else '%'}{self.counts[kind]}")
+                number = f"{'leaf' if kind == 'leaf' else '%'}{self.counts[kind]}"
+                alone = len(outputs(graph.nodes[place])) == 1
+                self.names[place] = graph.names.get((place, 0), number) if alone else number
 
     def drawing(self) -> Drawing:
         kinds = {"op": self._ops, "leaf": self._leaves, "result": self._results}
@@ -136,47 +138,48 @@ class _Describer:
         call = ", ".join([*map(self._reference, self.graph.sources[place]), *static])
         box = Box("op", self.names[place], op_name(node), clipped(f"{op_name(node)}({call})", 72))
         box.arrays = [array_text(*output) for output in outputs(node)]
-        box.line = node.line or ""
+        if len(box.arrays) > 1:
+            labels = (f"{i} {self.graph.names.get((place, i), '')}".rstrip() for i in range(len(box.arrays)))
+            box.arrays = [f"{label}: {text}" for label, text in zip(labels, box.arrays, strict=True)]
+        box.line = clipped(node.line or "", 60)
+        if (place, 0) in self.graph.names and len(box.arrays) == 1:
+            box.title = f"{box.name} = {box.title}"
         box.details = [f"{box.name} = {op_name(node)}, {node.name()}"]
         box.details += listed(f"{a}: {self._reference(s)}" for a, s in self._arguments(place))
         box.details += static
         box.details += [f"gives {text}" for text in box.arrays]
         saved = {id(a): a for a in Kept(node).arrays}
         box.details += listed(f"saves {_array(a)}: {bytes_text(nbytes(owner(a)))}" for a in saved.values())
-        box.details += [counted(len(node.hooks), "hook")] if node.hooks else []
-        box.details += [box.line] if box.line else []
+        box.details += _hooks(node)
+        box.details += [node.line] if node.line else []
         return box
 
     def _folded(self, block: Block) -> Box:
         members = [self.graph.nodes[place] for place in block.members]
         names = [op_name(node) for node in members]
-        if block.pattern:
-            pattern = listed(names[: block.pattern], 6)
-            times = len(members) // block.pattern
-            title = f"{times:,} × {counted(block.pattern, 'op') if block.pattern > 1 else names[0]}"
-            lines = [" → ".join(pattern)] if block.pattern > 1 else []
+        times = f"{len(members) // block.pattern:,} ×" if block.pattern else ""
+        if block.pattern == 1:
+            title = what = f"{times} {names[0]}"
+            lines = []
+        elif block.pattern:
+            lines = [" → ".join(listed(names[: block.pattern], 6))]
+            title, what = f"{times} {counted(block.pattern, 'op')}", f"{times} ({lines[0]})"
         else:
-            title = counted(len(members), "op")
             lines = [", ".join(listed((f"{n} ×{k:,}" for n, k in Counter(names).most_common()), 6))]
+            title = counted(len(members), "op")
+            what = f"{title}: {lines[0]}"
         first, last = self.names[block.members[0]], self.names[block.members[-1]]
         box = Box("op", f"{first}…{last}", title, lines=lines, folded=True)
         box.arrays = [array_text(*output) for output in outputs(members[-1])[:1]]
         inside = set(block.members) | set(block.leaves)
         outer = (s for place in block.members for s in self.graph.sources[place] if s and s[0] not in inside)
         used = ", ".join(listed(map(self._reference, dict.fromkeys(outer)), 4))
-        what = (
-            f"{times:,} × ({lines[0]})"
-            if block.pattern > 1
-            else title
-            if block.pattern
-            else f"{title}: {lines[0]}"
-        )
-        box.call = f"{what} of {used}" if used else what
+        leaves = f"with {counted(len(block.leaves), 'leaf')}"
+        box.call = " ".join([what, *([f"of {used}"] if used else []), *([leaves] if block.leaves else [])])
         box.details = [f"{box.name}, folded", *(f"{n} ×{k:,}" for n, k in Counter(names).most_common(20))]
         if block.leaves:
-            leaves = ", ".join(listed(self.names[place] for place in block.leaves))
-            box.lines.append(f"with {counted(len(block.leaves), 'leaf')}")
-            box.details.append(f"with {counted(len(block.leaves), 'leaf')}: {leaves}")
+            box.lines.append(leaves)
+            box.details.append(f"{leaves}: " + ", ".join(listed(self.names[place] for place in block.leaves)))
         box.details += [f"its last result is {text}" for text in box.arrays]
         return box
 
@@ -187,7 +190,7 @@ class _Describer:
         if len(nodes) == 1:
             box = Box("leaf", names[0], names[0], "leaf", arrays)
             box.details = [f"{names[0]}, a leaf", *arrays]
-            box.details += [counted(len(nodes[0].hooks), "hook")] if nodes[0].hooks else []
+            box.details += _hooks(nodes[0])
             return box
         same = arrays[:1] if len(set(arrays)) == 1 else []
         what = counted(len(nodes), "leaf")
@@ -200,18 +203,18 @@ class _Describer:
         results = [self.graph.results[i] for i in block.members]
         arrays = [array_text(r.shape, r.dtype) for r in results]
         if len(results) > 1:
-            what = counted(len(results), "result")
+            constant = all(r.source is None for r in results)
+            what = counted(len(results), "constant result" if constant else "result")
             names = (f"{r.name}: {text}" for r, text in zip(results, arrays, strict=True))
-            return Box("result", "", what, what, details=[f"{what}, folded", *listed(names)], folded=True)
+            details = [f"{what}, folded", *listed(names)]
+            return Box("constant" if constant else "result", "", what, details=details, folded=True)
         (result,) = results
         title = f"result {result.name}".rstrip()
         if result.source is None:
             why = "a constant: no recorded op led to it from a Tensor that requires grad"
             return Box("constant", "", title, "constant", arrays, lines=["constant"], details=[why])
         reference = self._reference(result.source)
-        return Box(
-            "result", "", title, f"= {reference}", arrays, details=[f"{title} is {reference}", *arrays]
-        )
+        return Box("result", "", title, reference, arrays, details=[f"{title} is {reference}", *arrays])
 
     # -- arguments and edges -------------------------------------------------------------------
 
@@ -220,6 +223,8 @@ class _Describer:
         if source is None:
             return CONSTANT
         place, output = source
+        if source in self.graph.names:
+            return self.graph.names[source]
         several = self.graph.nodes[place].shape is None
         return f"{self.names[place]}.{output}" if several else self.names[place]
 
@@ -227,7 +232,7 @@ class _Describer:
         """Return the arguments of an op, by name, and where they come from."""
         names = getattr(self.graph.nodes[place].op, "arguments", ())
         sources = self.graph.sources[place]
-        if len(names) != len(sources):
+        if not isinstance(names, tuple) or len(names) != len(sources):
             names = [f"argument {i + 1}" for i in range(len(sources))]
         return list(zip(names, sources, strict=True))
 
@@ -273,14 +278,22 @@ class _Describer:
         if folded:
             ops = sum(len(block.members) for _, block in folded)
             kept = bytes_text(sum(box.kept for box, _ in folded))
-            boxes_text = "1 box" if len(folded) == 1 else f"{len(folded)} boxes"
-            notes.append(f"{counted(ops, 'op')} folded into {boxes_text}, which saves {kept}")
+            where = "1 box" if len(folded) == 1 else f"{len(folded)} boxes"
+            notes.append(f"{counted(ops, 'op')} are folded into {where}; they save {kept}")
         for state, why in (("freed", "freed by a backward pass"), ("packed", "with saved_tensors_hooks")):
             if self.states[state]:
                 notes.append(f"saved values of {counted(self.states[state], 'op')}: {why}")
         if self.graph.absent:
             notes.append("not in the graph: " + ", ".join(listed(self.graph.absent)))
         return notes
+
+
+def _hooks(node: Node) -> list[str]:
+    hooks = node.hooks
+    if hooks is None:
+        return []
+    count = len(hooks.tensor) + len(hooks.pre) + len(hooks.accumulated) + len(hooks.post)
+    return [counted(count, "hook")] if count else []
 
 
 def _array(array: Any) -> str:

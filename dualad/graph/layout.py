@@ -169,11 +169,12 @@ def _paths(
         arriving.setdefault(edges[k].stop, []).append(k)
     ends = [0.0] * len(edges)
     for stop, group in arriving.items():
-        reach = 0.3 * sizes[stop][0]
-        wanted = [max(xs[stop] - reach, min(xs[stop] + reach, before[k])) for k in group]
-        half = min(7.0, reach / len(group))
-        for k, x in zip(group, spread(wanted, [1.0] * len(group), [half] * len(group)), strict=True):
-            ends[k] = x
+        count, reach = len(group), 0.3 * sizes[stop][0]
+        half = min(7.0, reach / count)
+        places = spread([before[k] for k in group], [1.0] * count, [half] * count)
+        for i, (k, x) in enumerate(zip(group, places, strict=True)):
+            room = 2 * half * i, 2 * half * (count - 1 - i)  # for those on the left and on the right
+            ends[k] = min(max(x, xs[stop] - reach + room[0]), xs[stop] + reach - room[1])
     paths = []
     for edge, way, begin, end in zip(edges, ways, begins, ends, strict=True):
         path = [(begin, centers[edge.start][1] + sizes[edge.start][1] / 2, rows[edge.start][1])]

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from ..backends.registry import BY_TYPE, DTYPES
-from ..engine.node import CallNode, Dual, Leaf, Node, Output, Packed
+from ..engine.node import Batched, CallNode, Dual, Leaf, Node, Output, Packed
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
 from .structure import graph_tensors
@@ -137,11 +137,13 @@ def memory(y: Any) -> Memory:
     sums: tuple[dict[str, list[int]], ...] = ({}, {})
     counted_once: dict[int, Any] = {}  # by identity; the arrays are held so that it stays theirs
     of_leaves: set[int] = set()
-    states = {"freed": 0, "packed": 0}
+    states = {"freed": 0, "packed": 0, "ruled": 0}
     for node in nodes:
         kept = Kept(node)
         if kept.state:
             states[kept.state] += 1
+        elif isinstance(node, CallNode):
+            states["ruled"] += 1
         of_leaves.update(id(owner(a)) for a in kept.of_leaves())
         new = {id(a): a for a in map(owner, kept.arrays) if id(a) not in counted_once}
         counted_once.update(new)
@@ -171,6 +173,11 @@ def _notes(states: dict[str, int]) -> tuple[str, ...]:
     if states["packed"]:
         out.append(
             f"{counted(states['packed'], 'op')} gave values to saved_tensors_hooks, which are not counted."
+        )
+    if states["ruled"]:
+        out.append(
+            f"{counted(states['ruled'], 'function')} with rules of their own may keep more than their "
+            "arguments and results, which alone are counted."
         )
     return tuple(out)
 
@@ -223,6 +230,8 @@ def _held(values: list[Any]) -> tuple[list[Any], list[Node]]:
                 nodes.append(v._node)
             stack.append(v._value)
             stack.append(v._node.tangent if type(v._node) is Dual else None)
+        elif isinstance(v, Batched):
+            stack.append(v.value)
         elif v is not None and type(v) not in PYTHON_SCALARS and BY_TYPE[type(v)] is not None:
             arrays.append(v)
     return arrays, nodes

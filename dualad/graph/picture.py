@@ -16,6 +16,9 @@ from .structure import Graph, graph_tensors, named_tensors
 from .svg import page, svg
 from .text import text
 
+#: The most boxes that a picture can have: more takes long to lay out, and nobody could read it.
+MOST = 1000
+
 
 class Picture:
     """A picture of a graph, as text, SVG or HTML. It holds words only, nothing of the graph.
@@ -106,12 +109,13 @@ def draw(y: Any, params: Any = None, *, limit: int = 80) -> Picture:
     ----------
     y : Tensor or pytree of Tensors
         The results. A constant is drawn as a box by itself. Inside a transform it is the graph of
-        the innermost level that is drawn.
+        the innermost level that is drawn; inside `vmap` that of all examples together, which have
+        an axis of their own in front.
     params : pytree of Tensors, optional
         Names for leaves, or results on the way: ``{"w": w, "layers": [a, b]}`` calls them ``w``,
         ``layers.0`` and ``layers.1``. Those that are not in the graph are said to be absent.
     limit : int
-        The most boxes to be drawn, at least 16. Of a larger graph, stretches that repeat
+        The most boxes to be drawn, from 16 to 1,000. Of a larger graph, stretches that repeat
         (``63 × (matmul → add → maximum)``) and others are folded into one box each.
 
     Returns
@@ -126,7 +130,7 @@ def draw(y: Any, params: Any = None, *, limit: int = 80) -> Picture:
     GradientError
         If y is a Tensor of forward mode, which has no graph, or holds no Tensor.
     ValueError
-        If limit is below 16.
+        If limit is not from 16 to 1,000.
 
     Examples
     --------
@@ -140,10 +144,10 @@ def draw(y: Any, params: Any = None, *, limit: int = 80) -> Picture:
     w       leaf                                (3,) float32
     %1      multiply(w, const)                  (3,) float32   12 B
     %2      sum(%1, axis=(0,), keepdims=False)  () float32
-    result  = %2                                () float32
+    result  %2                                  () float32
     """
-    if index(limit) < FEWEST:
-        raise ValueError(f"draw: limit must be {FEWEST} or more, got {limit}")
+    if not FEWEST <= index(limit) <= MOST:
+        raise ValueError(f"draw: limit must be from {FEWEST} to {MOST:,}, got {limit}")
     results = graph_tensors("draw", y)
     named = [] if params is None else named_tensors("draw", "params", params)
     graph = Graph(results, named, limit)

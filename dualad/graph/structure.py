@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import optree
 
 from ..backends.registry import DTYPES
-from ..engine.node import Dual, Leaf, Node, Output
+from ..engine.node import Batch, Dual, Leaf, Node, Output
 from ..engine.operands import type_name
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, wrap
 from ..errors import GradientError
 
 #: Where a value comes from: the place of its op or leaf in `Graph.nodes`, and which output it is.
@@ -41,8 +41,8 @@ class Graph:
         Where each argument of each node comes from; None for a constant.
     results : list of Result
         The Tensors.
-    names : dict of int to str
-        What the user calls the nodes at some places.
+    names : dict of Source to str
+        What the user calls some values.
     absent : list of str
         The user's names of Tensors that are not in the graph.
 
@@ -70,23 +70,21 @@ class Graph:
             Result(name, self._source(node), tuple(x.shape), x.dtype)
             for (name, x), node in zip(results, roots, strict=True)
         ]
-        self.names: dict[int, str] = {}
+        self.names: dict[Source, str] = {}
         self.absent: list[str] = []
         for name, x in named:
-            place = None if type(x._node) is Dual or x._node is None else self._place(x._node)
-            if place is None:
+            source = self._source(x._node) if isinstance(x._node, Node) else None
+            if source is None:
                 self.absent.append(name)
             else:
-                self.names[place] = ", ".join(filter(None, (self.names.get(place), name)))
+                self.names[source] = ", ".join(filter(None, (self.names.get(source), name)))
 
     def _source(self, node: Node | None) -> Source | None:
         if node is None:
             return None
         owner, index = _resolved(node)
-        return self._places[owner.number], index
-
-    def _place(self, node: Node) -> int | None:
-        return self._places.get(_resolved(node)[0].number)
+        place = self._places.get(owner.number)
+        return None if place is None else (place, index)
 
 
 def is_leaf(node: Node) -> bool:
@@ -145,6 +143,8 @@ def named_tensors(function: str, argument: str, tree: Any) -> list[tuple[str, Te
                 f"{type_name(leaf)}; only Tensors have graphs"
             )
         leaf._refresh()
+        while type(leaf._node) is Batch:  # a level of vmap has no graph: that below is of all examples
+            leaf = wrap(leaf._value.value)
         found.append((".".join(map(str, path)), leaf))
     return found
 

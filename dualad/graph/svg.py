@@ -99,12 +99,9 @@ def _outputs(box: Box) -> int:
 
 
 def _lines(box: Box) -> list[str]:
-    arrays = box.arrays
-    if _outputs(box) > 1:
-        arrays = [f"{i}: {text}" for i, text in enumerate(arrays)]
     wrapped = [part for line in box.lines for part in _wrapped(line)]
     saves = [f"saves {box.saves}"] if box.saves else []
-    return [clipped(line, COLUMNS) for line in (*wrapped, *arrays, *saves)]
+    return [clipped(line, COLUMNS) for line in (*wrapped, *box.arrays, *saves)]
 
 
 def _wrapped(line: str) -> list[str]:
@@ -183,7 +180,9 @@ def _path(path: list[tuple[float, float, float]]) -> str:
     (x, start, stop), *others = path
     out = [f"M{x:.1f} {start:.1f}V{stop:.1f}"]
     for i, (x1, top, bottom) in enumerate(others):
-        bottom -= 7 if i == len(others) - 1 else 0  # the arrowhead is there
+        if i == len(others) - 1:  # the arrowhead is there
+            bottom -= 7
+            top = min(top, bottom)
         middle = (stop + top) / 2
         out.append(f"C{x:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {top:.1f}V{bottom:.1f}")
         x, stop = x1, bottom

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from unicodedata import east_asian_width
 
+from ..dtypes import DType
+
 
 def bytes_text(count: int) -> str:
     """Return a number of bytes with a unit, in three digits or so.
@@ -46,7 +48,10 @@ def value_text(value: Any) -> str:
         return ends if value.step is None else f"{ends}:{value_text(value.step)}"
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"<{value.dtype} {tuple(value.shape)}>"
-    return "…" if value is ... else clipped(repr(value), 24)
+    if value is ...:
+        return "..."
+    plain = value is None or isinstance(value, (bool, int, float, complex, str, DType))
+    return clipped(repr(value), 24) if plain else f"<{type(value).__name__}>"
 
 
 def width(text: str) -> int:
@@ -59,6 +64,7 @@ def clipped(text: str, columns: int) -> str:
     text = " ".join(text.split())
     if width(text) <= columns:
         return text
+    text = text[:columns]
     while width(text) >= columns:
         text = text[:-1]
     return text + "…"
