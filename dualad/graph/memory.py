@@ -13,12 +13,12 @@ from ..engine.node import Batched, CallNode, Dual, Leaf, Node, Output, Packed
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
 from .structure import graph_tensors
-from .words import bytes_text, counted, table
+from .words import bytes_text, clipped, counted, table
 
 UNKNOWN_LINE = "(unknown: record under dualad.autograd.detect_anomaly() or dualad.profile())"
 
-#: How many rows of a table are shown.
-SHOWN = 20
+#: How many rows of a table are shown, and how much of a line of a program.
+SHOWN, COLUMNS = 20, 88
 
 
 class Row(NamedTuple):
@@ -86,7 +86,10 @@ class Memory:
             if rest:
                 nodes, arrays = sum(row.nodes for row in rest), sum(row.arrays for row in rest)
                 shown.append(Row(f"… and {len(rest)} more", nodes, arrays, sum(row.bytes for row in rest)))
-            cells = [[r.name, f"{r.nodes:,}", f"{r.arrays:,}", bytes_text(r.bytes)] for r in shown]
+            cells = [
+                [clipped(r.name, COLUMNS), f"{r.nodes:,}", f"{r.arrays:,}", bytes_text(r.bytes)]
+                for r in shown
+            ]
             yield [name, "nodes", "arrays", "bytes"], cells
 
 
