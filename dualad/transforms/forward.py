@@ -117,47 +117,38 @@ def pushed(
     given, directions, structure = trees.paired(name, primals, tangents)
     values = [trees.below(leaf, name) for leaf in given]
     fitted = [trees.fitting(t, v, name, "tangent") for t, v in zip(directions, values, strict=True)]
-    value, tangent, aux = push(name, f, trees.unflatten(structure, values), fitted, has_aux)
-    results, out_structure = trees.flatten(value)
-    moved = [trees.zero_tangent(y) if t is None else t for y, t in zip(results, tangent, strict=True)]
-
-    def returned(leaves: list[Any], structure: Any) -> Any:
-        return trees.unflatten(structure, [trees.like_inputs(leaf, given) for leaf in leaves])
-
-    return returned(results, out_structure), returned(moved, out_structure), returned(*trees.flatten(aux))
+    results, moved, out_structure, aux = push(name, f, values, fitted, structure, has_aux)
+    moved = [trees.zero_tangent(y) if t is None else t for y, t in zip(results, moved, strict=True)]
+    value = trees.unflatten(out_structure, [trees.like_inputs(y, given) for y in results])
+    tangent = trees.unflatten(out_structure, [trees.like_inputs(t, given) for t in moved])
+    if has_aux:
+        extra, aux_structure = trees.flatten(aux)
+        aux = trees.unflatten(aux_structure, [trees.like_inputs(y, given) for y in extra])
+    return value, tangent, aux
 
 
 def push(
-    name: str, f: Callable[..., Any], values: Any, tangents: list[Any], has_aux: bool
-) -> tuple[Any, list[Any], Any]:
-    """Evaluate f once; return its value, the tangent of each leaf of it, and its auxiliary output.
-
-    Parameters
-    ----------
-    values : tuple
-        The arguments of f, pytrees of arrays or Tensors.
-    tangents : list
-        An array or Tensor that fits it for each leaf of them.
+    name: str, f: Callable[..., Any], values: list[Any], tangents: list[Any], structure: Any, has_aux: bool
+) -> tuple[list[Any], list[Any], Any, Any]:
+    """Evaluate f once, on values and tangents: the leaves of a tuple of arguments.
 
     Returns
     -------
     tuple
-        The tangent of what does not move is None.
+        The leaves of the result; the tangent of each, None for what does not move; the structure of the
+        result; and its auxiliary output or None.
     """
     level = fresh_level()
-    leaves, structure = trees.flatten(values)
-    duals = [Tensor(v, Dual(level, t)) for v, t in zip(leaves, tangents, strict=True)]
+    duals = [Tensor(v, Dual(level, t)) for v, t in zip(values, tangents, strict=True)]
     with recording_from(level):
         out = f(*trees.unflatten(structure, duals))
     out, aux = trees.parted(name, out, has_aux)
     results, out_structure = trees.flatten(out)
     pairs = [_split(y, level) for y in results]
-    extra, aux_structure = trees.flatten(aux)
-    return (
-        trees.unflatten(out_structure, [y for y, _ in pairs]),
-        [t for _, t in pairs],
-        trees.unflatten(aux_structure, [_split(y, level)[0] for y in extra]),
-    )
+    if has_aux:
+        extra, aux_structure = trees.flatten(aux)
+        aux = trees.unflatten(aux_structure, [_split(y, level)[0] for y in extra])
+    return [y for y, _ in pairs], [t for _, t in pairs], out_structure, aux
 
 
 def _split(y: Any, level: int) -> tuple[Any, Any]:

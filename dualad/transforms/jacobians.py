@@ -108,8 +108,7 @@ def jacfwd(
         _check_real(inputs, inputs.values, "arguments")
         if holomorphic:
             trees.check_complex(inputs.values, "jacfwd", "is for complex arguments")
-        value, blocks, aux = _pushed_at_once(inputs, chosen, has_aux, chunk_size, randomness)
-        outputs, structure = trees.flatten(value)
+        outputs, blocks, structure, aux = _pushed_at_once(inputs, chosen, has_aux, chunk_size, randomness)
         if holomorphic:
             trees.check_complex(outputs, "jacfwd", "is for functions that give complex numbers")
         jacobians = [_for_arguments(inputs, row, several) for row in blocks]
@@ -262,8 +261,14 @@ def _rows(tape: Tape, chunk_size: int | None, record: bool = False) -> Blocks:
 
 def _pushed_at_once(
     inputs: Inputs, f: Callable[..., Any], has_aux: bool, chunk_size: int | None, randomness: str
-) -> tuple[Any, Blocks, Any]:
-    """Return what f gives, its Jacobian, and its auxiliary output: tangents are a batch of unit vectors."""
+) -> tuple[list[Any], Blocks, Any, Any]:
+    """Evaluate f with a batch of unit vectors as tangents.
+
+    Returns
+    -------
+    tuple
+        The leaves of the result, its Jacobian, its structure, and its auxiliary output or None.
+    """
     values = [wrap(v) for v in inputs.values]
     counts = [_count(v) for v in values]
     starts = [sum(counts[:k]) for k in range(len(counts))]
@@ -272,24 +277,22 @@ def _pushed_at_once(
         _shaped(ops.eye(n, count, k=-start, dtype=v.dtype, device=v.device), (n, *v.shape))
         for v, count, start in zip(values, counts, starts, strict=True)
     ]
-    moving: list[int] = []
 
-    def tangents_of(units: list[Any]) -> Any:
-        primals = trees.unflatten(inputs.structure, inputs.values)
-        value, tangents, aux = push(inputs.name, f, primals, units, has_aux)
-        moving[:] = [i for i, t in enumerate(tangents) if t is not None]
-        return value, [tangents[i] for i in moving], aux
+    def of_units(units: list[Any]) -> Any:
+        results, moved, structure, aux = push(inputs.name, f, inputs.values, units, inputs.structure, has_aux)
+        moving = [i for i, t in enumerate(moved) if t is not None]
+        return results, moving, [moved[i] for i in moving], structure, aux
 
-    batched = vmap(tangents_of, 0, (None, 0, None), randomness, axis_size=n, chunk_size=chunk_size)
-    value, tangents, aux = batched(units)
-    outputs, _ = trees.flatten(value)
+    out_axes = (None, None, 0, None, None)
+    batched = vmap(of_units, 0, out_axes, randomness, axis_size=n, chunk_size=chunk_size)
+    outputs, moving, moved, structure, aux = batched(units)
     blocks = [[_nothing(y, v) for v in inputs.values] for y in outputs]
-    for i, t in zip(moving, tangents, strict=True):
+    for i, t in zip(moving, moved, strict=True):
         for k, (v, count, start) in enumerate(zip(values, counts, starts, strict=True)):
             if count:
                 block = t if count == n else t[start : start + count]
                 blocks[i][k] = _behind(_shaped(block, (*v.shape, *t.shape[1:])), t.ndim - 1)
-    return value, blocks, aux
+    return outputs, blocks, structure, aux
 
 
 def _nothing(y: Any, value: Any) -> Any:
