@@ -8,15 +8,16 @@ Examples
 (tensor([2., 4.]),)
 """
 
-from ..engine.gradients import HookHandle, backward, grad
+from ..engine.gradients import backward, grad
 from ..engine.modes import enable_grad, no_grad, set_grad_enabled
 from ..engine.node import Node
 from ..testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from . import functional
+from . import function, functional, graph
 from .anomaly import detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, set_detect_anomaly
+from .function import Function
 
 __all__ = [
-    "GradcheckError", "HookHandle", "Node", "backward", "detect_anomaly", "enable_grad", "functional", "grad",
-    "gradcheck", "gradgradcheck", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "no_grad",
-    "set_detect_anomaly", "set_grad_enabled",
+    "Function", "GradcheckError", "Node", "backward", "detect_anomaly", "enable_grad", "function",
+    "functional", "grad", "gradcheck", "gradgradcheck", "graph", "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip

@@ -1,25 +1,68 @@
-"""Derivatives of Tensors that require grad: `backward`, `grad`, and what watches them pass."""
+"""Derivatives of Tensors that require grad: `backward` and `grad`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from threading import Lock
-from typing import Any
-from weakref import ref
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..backends.registry import BY_TYPE
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
+from .accumulation import accumulate, is_retained
 from .fit import zeros
 from .modes import set_grad_enabled
 from .namespace import ops
-from .node import GROUND, GradBox, Node
+from .node import GROUND, Batch, Dual, Leaf, Node, Output
 from .operands import snapshot, type_name
-from .tensor import Tensor, grad_box, wrap
-from .views import assign
+from .tensor import Tensor, grad_box, raw_value, wrap
 from .walk import Walk
 
-# Threads that run `backward` on graphs that share a leaf add to its `.grad` one at a time.
-_accumulating = Lock()
+
+class GradientEdge(NamedTuple):
+    """A place in the graph where a gradient is computed: it can stand for its Tensor.
+
+    Attributes
+    ----------
+    node : Node
+        The node of the op, or of the leaf.
+    output_nr : int
+        Which of the op's outputs it is.
+    ownership_token : None
+        It is there for PyTorch's sake: here a node keeps the graph behind it alive.
+    """
+
+    node: Node
+    output_nr: int
+    ownership_token: None = None
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """Return where the gradient of a Tensor is computed.
+
+    `grad` and `backward` take it in the place of the Tensor, whose value need not be kept then.
+
+    Raises
+    ------
+    GradientError
+        If the Tensor does not require grad.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor(3.0, requires_grad=True)
+    >>> edge = dualad.autograd.graph.get_gradient_edge(x * x)
+    >>> dualad.autograd.grad(edge, x)
+    (tensor(6.),)
+    """
+    if type(tensor) is not Tensor:
+        raise TypeError(f"get_gradient_edge: expected a Tensor, got {type_name(tensor)}")
+    node = _reverse_part(tensor)._node
+    if node is None or type(node) is Batch:
+        raise GradientError(
+            "It is not possible to get the gradient edge for a Tensor that does not require gradients"
+        )
+    return GradientEdge(node.parents[0], node.index) if type(node) is Output else GradientEdge(node, 0)
 
 
 def backward(
@@ -33,7 +76,7 @@ def backward(
 
     Parameters
     ----------
-    tensors : Tensor or sequence of Tensors
+    tensors : Tensor, GradientEdge, or sequence of such
         What to differentiate.
     grad_tensors : Tensor or sequence of Tensors, optional
         Their cotangents; None for a Tensor of one element, whose cotangent is then 1.
@@ -41,7 +84,7 @@ def backward(
         Keep what the graph has saved, for another pass; the default is `create_graph`.
     create_graph : bool
         Record the pass itself, so that the gradients can be differentiated.
-    inputs : Tensor or sequence of Tensors, optional
+    inputs : Tensor, GradientEdge of a leaf, sequence or dict of such, optional
         Accumulate in these only, which need not be leaves.
 
     Raises
@@ -57,21 +100,29 @@ def backward(
     >>> x.grad
     tensor(6.)
     """
-    roots = _sequence(tensors)
-    targets = None if inputs is None else {_node_of(x, "backward: inputs"): x for x in _sequence(inputs)}
+    targets = None if inputs is None else [(_target("backward", x), x) for x in _sequence(inputs)]
     if targets is not None and not targets:
         raise GradientError("backward: inputs must not be empty; leave it out to reach all leaves")
-    cotangents = _cotangents("backward", roots, grad_tensors)
     retain = create_graph if retain_graph is None else retain_graph
-    if targets is None:
-        walk = Walk(retain, create_graph)
-        walk.arrived = lambda leaf, g: _accumulate(leaf.box(), g, create_graph)
-        _walk(walk, roots, cotangents, create_graph)
-        return
-    walk = Walk(retain, create_graph, _leading_to(roots, set(targets)))
-    for node, g in _walk(walk, roots, cotangents, create_graph, targets).items():
-        if not _retains(node):
-            _accumulate(grad_box(targets[node]), g, create_graph)
+    walk = Walk(retain, create_graph)
+    walk.arrived = lambda leaf, g: accumulate(leaf.box(), g, create_graph)
+    roots = _roots("backward", tensors, grad_tensors)
+    if any(node.level != GROUND or _level_of(g) != GROUND for node, g in roots):
+        raise GradientError(
+            "backward: called inside a transform on what it differentiates; use dualad.grad there"
+        )
+    inner = [(edge, x) for edge, x in targets or () if type(edge.node) is not Leaf]
+    if any(type(x) is GradientEdge for _, x in inner):
+        raise GradientError(
+            "backward: inputs has a GradientEdge that is no leaf's: there is no Tensor to have a .grad; pass "
+            "the Tensor, or use dualad.autograd.grad"
+        )
+    edges = None if targets is None else [edge for edge, _ in targets]
+    found = _walk(walk, roots, create_graph, edges)
+    for edge, x in inner:
+        g = _gradient_at(edge, found)
+        if g is not None and not is_retained(x._node):
+            accumulate(grad_box(x), g, create_graph)
 
 
 def grad(
@@ -83,59 +134,21 @@ def grad(
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
-    """Return the derivatives of `outputs`, summed, in `inputs`; no ``.grad`` is touched.
-
-    Parameters
-    ----------
-    outputs : Tensor or sequence of Tensors
-        What to differentiate.
-    inputs : Tensor or sequence of Tensors
-        In what: leaves, or results of ops that lead to the outputs.
-    grad_outputs : Tensor or sequence of Tensors, optional
-        The cotangents of the outputs; None for a Tensor of one element, whose cotangent is then 1.
-    retain_graph : bool, optional
-        Keep what the graph has saved, for another pass; the default is `create_graph`.
-    create_graph : bool
-        Record the pass itself, so that the result can be differentiated.
-    allow_unused : bool, optional
-        Give None for inputs that the outputs do not depend on, instead of raising; the default is
-        `materialize_grads`.
-    materialize_grads : bool
-        Give zeros for such inputs.
-
-    Returns
-    -------
-    tuple of Tensor
-        One for each input, of its shape, dtype and device.
-
-    Raises
-    ------
-    GradientError
-        If an output was not recorded, has several elements and no cotangent, or if an input is
-        not used.
-
-    Examples
-    --------
-    >>> import dualad
-    >>> x = dualad.tensor(2.0, requires_grad=True)
-    >>> (g,) = dualad.autograd.grad(x**3, x, create_graph=True)
-    >>> dualad.autograd.grad(g, x)
-    (tensor(12.),)
-    """
-    roots, sources = _sequence(outputs), _sequence(inputs)
+    """Return the derivatives of `outputs`, summed, in `inputs`, as a tuple: see `dualad.autograd.grad`."""
     if allow_unused is False and materialize_grads:
         raise ValueError("grad: allow_unused=False contradicts materialize_grads=True")
-    nodes = [_node_of(x, "grad: inputs") for x in sources]
-    cotangents = _cotangents("grad", roots, grad_outputs)
+    sources = _sequence(inputs)
+    edges = [_target("grad", x) for x in sources]
+    roots = _roots("grad", outputs, grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
-    walk = Walk(retain, create_graph, _leading_to(roots, set(nodes)))
-    found = _walk(walk, roots, cotangents, create_graph, nodes)
+    found = _walk(Walk(retain, create_graph), roots, create_graph, edges)
     out: list[Tensor | None] = []
-    for i, (x, node) in enumerate(zip(sources, nodes, strict=True)):
-        if node in found:
-            out.append(wrap(found[node]))
+    for i, (x, edge) in enumerate(zip(sources, edges, strict=True)):
+        g = _gradient_at(edge, found)
+        if g is not None:
+            out.append(wrap(g))
         elif materialize_grads:
-            out.append(ops.zeros_like(x))
+            out.append(_like(edge) if type(x) is GradientEdge else ops.zeros_like(x))
         elif allow_unused:
             out.append(None)
         else:
@@ -147,63 +160,126 @@ def grad(
     return tuple(out)
 
 
-def _walk(walk: Walk, roots: Any, cotangents: Any, create_graph: bool, capture: Any = ()) -> dict[Node, Any]:
-    for root, g in zip(roots, cotangents, strict=True):
-        walk.deposit(root._node, g if create_graph else g._raw)
+def _walk(walk: Walk, roots: Any, create_graph: bool, edges: list[GradientEdge] | None) -> dict[Node, Any]:
+    """Walk from the roots, to the edges alone if there are any; return what has come to their nodes."""
+    capture = {edge.node for edge in edges or ()}
+    if edges is not None:
+        walk.needed = _leading_to([node for node, _ in roots], capture)
+    for node, g in roots:
+        if walk.needed is None or node in walk.needed:
+            walk.deposit(node, g if create_graph else _below(g, node.level))
     with set_grad_enabled(create_graph):
-        return walk.run(capture)
+        # Leaves that gradients are accumulated in are walked to; all else is caught on the way.
+        return walk.run([n for n in capture if walk.arrived is None or type(n) is not Leaf])
 
 
-def _accumulate(box: GradBox | None, g: Any, create_graph: bool) -> None:
-    """Add a gradient to what a box holds; None is that of a Tensor that is gone."""
-    if box is None:
-        return
-    with _accumulating:
-        if box.grad is None:
-            box.grad = g if create_graph else Tensor(g)
-        elif create_graph:
-            box.grad = box.grad + g
-        else:  # the same handle goes on, as those who hold `x.grad` expect
-            assign(box.grad, Tensor(box.grad._raw + g))
+def _below(g: Tensor, level: int) -> Any:
+    """Return a cotangent without the history of a level: as an array, if it has no other."""
+    while type(g) is Tensor and (g._node is None or g._node.level == level):
+        g = g._value
+    return g
+
+
+def _level_of(g: Tensor) -> int:
+    return GROUND if g._node is None else int(g._node.level)
+
+
+def _gradient_at(edge: GradientEdge, found: dict[Node, Any]) -> Any:
+    """Return what has come to an edge; None if nothing has."""
+    g = found.get(edge.node)
+    return g[edge.output_nr] if type(g) is list else g
 
 
 def _sequence(tensors: Any) -> list[Any]:
     """Return what was given as a list: what is no collection stands for a list of one."""
+    if isinstance(tensors, Mapping):
+        return list(tensors.values())
     kind = type(tensors)
-    alone = kind is Tensor or BY_TYPE[kind] is not None or not isinstance(tensors, Iterable)
+    alone = kind in (Tensor, GradientEdge) or BY_TYPE[kind] is not None or not isinstance(tensors, Iterable)
     return [tensors] if alone else list(tensors)
 
 
-def _node_of(x: Any, name: str) -> Node:
+def _reverse_part(x: Tensor) -> Tensor:
+    """Return what reverse mode knows of x, below the tangents that forward mode has put around it."""
+    x._refresh()
+    value: Any = x
+    while type(value) is Tensor and type(value._node) is Dual:
+        value = value._value
+    return wrap(value)
+
+
+def _target(name: str, x: Any) -> GradientEdge:
+    if type(x) is GradientEdge:
+        return x
+    if type(x) is not Tensor:
+        raise TypeError(f"{name}: inputs: expected Tensors, got {type_name(x)}")
+    if (node := _reverse_part(x)._node) is None or type(node) is Batch:
+        raise GradientError(f"{name}: inputs: One of the differentiated Tensors does not require grad")
+    return get_gradient_edge(x)
+
+
+def _roots(name: str, outputs: Any, given: Any) -> list[tuple[Node, Tensor]]:
+    """Return the node of each output with its cotangent, checked."""
+    outputs = _sequence(outputs)
+    given = [None] * len(outputs) if given is None else _sequence(given)
+    if len(given) != len(outputs):
+        raise GradientError(f"{name}: got {len(outputs)} tensors and {len(given)} gradients")
+    roots = []
+    for x, g in zip(outputs, given, strict=True):
+        node, like = _root(name, x)
+        roots.append((node, _implicit(name, like) if g is None else _checked(name, like, g)))
+    if len({node.level for node, _ in roots}) > 1:
+        raise GradientError(f"{name}: the outputs belong to different transforms; differentiate them apart")
+    return roots
+
+
+def _root(name: str, x: Any) -> tuple[Node, Tensor]:
+    """Return where the cotangent of an output is put, and a Tensor of its shape, dtype and device."""
+    if type(x) is GradientEdge:
+        node = x.node
+        if _has_several_outputs(node):
+            node = Output(node, x.output_nr, *node.dtype[x.output_nr])
+        return node, _like(x)
     if type(x) is not Tensor:
         raise TypeError(f"{name}: expected Tensors, got {type_name(x)}")
-    x._refresh()
-    if x._node is None:
-        raise GradientError(f"{name}: One of the differentiated Tensors does not require grad")
-    return x._node
+    part = _reverse_part(x)
+    if part._node is None:
+        raise GradientError(
+            f"{name}: element 0 of tensors does not require grad and does not have a "
+            "grad_fn: no recorded op leads "
+            "to it from a Tensor with requires_grad=True"
+        )
+    if type(part._node) is Batch:
+        raise GradientError(f"{name}: called inside vmap on what it maps; use dualad.grad there")
+    return part._node, part
 
 
-def _cotangents(name: str, roots: list[Any], given: Any) -> list[Tensor]:
-    """Return a cotangent for each root, checked."""
-    given = [None] * len(roots) if given is None else _sequence(given)
-    if len(given) != len(roots):
-        raise GradientError(f"{name}: got {len(roots)} tensors and {len(given)} gradients")
-    out = []
-    for root, g in zip(roots, given, strict=True):
-        if type(root) is not Tensor:
-            raise TypeError(f"{name}: expected Tensors, got {type_name(root)}")
-        if not root.requires_grad:
-            raise GradientError(
-                f"{name}: element 0 of tensors does not require grad and does not have a "
-                "grad_fn: no recorded op leads "
-                "to it from a Tensor with requires_grad=True"
-            )
-        if root._node.level != GROUND:
-            raise GradientError(
-                f"{name}: called inside a transform on what it differentiates; use dualad.grad there"
-            )
-        out.append(_implicit(name, root) if g is None else _checked(name, root, g))
-    return out
+def _has_several_outputs(node: Node) -> bool:
+    return node.shape is None
+
+
+def _like(edge: GradientEdge) -> Tensor:
+    """Return zeros of the shape and dtype of an edge, on the device of what the graph there has."""
+    node = edge.node
+    shape, dtype = node.dtype[edge.output_nr] if _has_several_outputs(node) else (node.shape, node.dtype)
+    return wrap(zeros(shape, dtype, beside=_array_behind(node)))
+
+
+def _array_behind(node: Node) -> Any:
+    """Return an array that a node has saved, else one that those before it have, or a leaf's value."""
+    seen, queue = set(), [node]
+    for node in queue:
+        if node in seen:
+            continue
+        seen.add(node)
+        values = [v for reads in node.saved or () for v in reads or ()]
+        if type(node) is Leaf and node.variable is not None:
+            values = [node.variable]
+        for value in map(raw_value, values):
+            if BY_TYPE[type(value)] is not None:
+                return value
+        queue.extend(p for p in node.parents if p is not None)
+    return np.zeros(())
 
 
 def _implicit(name: str, root: Tensor) -> Tensor:
@@ -239,77 +315,18 @@ def _checked(name: str, root: Tensor, g: Any) -> Tensor:
     return g if g.dtype is root.dtype else ops.astype(g, root.dtype)
 
 
-def _leading_to(roots: list[Any], targets: set[Node]) -> set[Node]:
+def _leading_to(roots: list[Node], targets: set[Node]) -> set[Node]:
     """Return the nodes on the ways from the roots to the targets, the targets among them."""
     nodes: dict[int, Node] = {}
-    stack = [r._node for r in roots]
+    stack = list(roots)
     while stack:
         node = stack.pop()
-        if node is not None and node.number not in nodes:
+        if node.number not in nodes:
             nodes[node.number] = node
-            stack.extend(node.parents)
+            stack.extend(p for p in node.parents if p is not None)
     needed = set(targets)
     for number in sorted(nodes):  # parents come before those made of them
         node = nodes[number]
         if any(p in needed for p in node.parents):
             needed.add(node)
     return needed
-
-
-# -- hooks -------------------------------------------------------------------------------------
-
-
-class HookHandle:
-    """What `register_hook` gives: ``remove()`` takes the hook away, as does leaving a ``with``."""
-
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self._hooks, self._hook = hooks, hook
-
-    def remove(self) -> None:
-        """Take the hook away; again does nothing."""
-        self._hooks[:] = [h for h in self._hooks if h is not self._hook]
-
-    def __enter__(self) -> HookHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
-def register_hook(x: Tensor, hook: Callable[[Tensor], Any]) -> HookHandle:
-    """Call `hook` with the gradient of x whenever one is computed; see `Tensor.register_hook`."""
-    if not x.requires_grad:
-        raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
-    node = x._node
-    if node.hooks is None:
-        node.hooks = []
-    called = lambda g: hook(g)  # noqa: E731  a function of its own, so that removing takes one away
-    node.hooks.append(called)
-    node.hooks.sort(key=lambda h: type(h) is _Retain)  # what is retained is what the hooks have left
-    return HookHandle(node.hooks, called)
-
-
-def retain_grad(x: Tensor) -> None:
-    """Let `backward` keep the gradient of x in ``x.grad``, although it is no leaf."""
-    if not x.requires_grad:
-        raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
-    box = grad_box(x)
-    if x.is_leaf or box.retains is not None:
-        return
-    box.retains = _Retain(box)
-    x._node.hooks = [*(x._node.hooks or ()), box.retains]
-
-
-def _retains(node: Node) -> bool:
-    return any(type(h) is _Retain for h in node.hooks or ())
-
-
-class _Retain:
-    """A hook that adds the gradient to a Tensor's box, and keeps neither alive."""
-
-    def __init__(self, box: GradBox) -> None:
-        self.box = ref(box)
-
-    def __call__(self, g: Tensor) -> None:
-        create_graph = g._node is not None
-        _accumulate(self.box(), g if create_graph else g._raw, create_graph)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .namespace import ops
 
 if TYPE_CHECKING:
+    from .hooks import RemovableHandle
     from .tensor import Tensor
 
 _functions = vars(ops)
@@ -412,10 +413,43 @@ class Methods(Conversions):
         """Let `backward` keep this Tensor's gradient in ``.grad``, although it is no leaf."""
         ops.retain_grad(self)
 
-    def register_hook(self, hook: Callable[[Tensor], Any]) -> Any:
+    @property
+    def retains_grad(self) -> Any:
+        """Whether this Tensor is no leaf, and keeps its gradient in ``.grad`` all the same."""
+        return ops.retains_grad(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
         """Call `hook` with this Tensor's gradient whenever one is computed.
 
-        The hook may return another gradient of the same shape and dtype to take its place.
-        Returns a handle whose ``remove()`` takes the hook away.
+        Parameters
+        ----------
+        hook : callable
+            It may return another gradient of the same shape, dtype and device to take its place. It
+            is the gradient of the value that the Tensor has now, also if it is written to later.
+
+        Returns
+        -------
+        RemovableHandle
+            Its ``remove()`` takes the hook away, as does leaving it as a context manager.
+
+        Raises
+        ------
+        GradientError
+            If the Tensor does not require grad.
         """
         return ops.register_hook(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+        """Call `hook` with this Tensor whenever `backward` has added to its ``.grad``.
+
+        Returns
+        -------
+        RemovableHandle
+            Its ``remove()`` takes the hook away, as does leaving it as a context manager.
+
+        Raises
+        ------
+        GradientError
+            If the Tensor does not require grad, or is no leaf.
+        """
+        return ops.register_post_accumulate_grad_hook(self, hook)

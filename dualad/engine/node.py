@@ -13,6 +13,9 @@ from itertools import count
 from typing import Any
 from weakref import ref
 
+from .hooks import Hooks, RemovableHandle, hooks_of, register
+from .namespace import ops
+
 GROUND = 0
 
 #: A level of its own for each transform: higher than all that are open around it.
@@ -42,8 +45,8 @@ class Node:
         The op's keyword arguments.
     shape, dtype
         Those of the result, which its cotangent takes.
-    hooks : list or None
-        Functions called with the cotangent, which may return another.
+    hooks : Hooks or None
+        What is called when the walk passes.
     """
 
     # `_metadata` is not there before it is asked for: most nodes live without.
@@ -62,7 +65,7 @@ class Node:
         self.static = static
         self.shape = shape
         self.dtype = dtype
-        self.hooks: list[Any] | None = None
+        self.hooks: Hooks | None = None
         self.number = _next_number()
 
     def name(self) -> str:
@@ -76,6 +79,53 @@ class Node:
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """The nodes of the op's arguments, each with the number of the output it used."""
         return tuple(_edge(p) for p in self.parents)
+
+    def register_hook(self, hook: Callable[[Any, Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad_inputs, grad_outputs)`` whenever this node has been walked.
+
+        Both are tuples of Tensors, with None where no gradient is wanted or has come. The hook may
+        return a tuple to take the place of `grad_inputs`.
+
+        Examples
+        --------
+        >>> import dualad
+        >>> x = dualad.ones(2, requires_grad=True)
+        >>> y = x.clone()
+        >>> handle = y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: (grad_outputs[0] * 2,))
+        >>> y.sum().backward()
+        >>> x.grad
+        tensor([2., 2.])
+        """
+        self._tend()
+        return register(hooks_of(self).post, hook)
+
+    def register_prehook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad_outputs)`` whenever this node is about to be walked.
+
+        It may return a tuple to take the place of `grad_outputs`.
+
+        Examples
+        --------
+        >>> import dualad
+        >>> x = dualad.ones(2, requires_grad=True)
+        >>> y = x.clone()
+        >>> handle = y.grad_fn.register_prehook(lambda grad_outputs: (grad_outputs[0] * 3,))
+        >>> y.sum().backward()
+        >>> x.grad
+        tensor([3., 3.])
+        """
+        self._tend()
+        return register(hooks_of(self).pre, hook)
+
+    def _tend(self) -> None:
+        """Have the walk take its general step here."""
+        if type(self) is Node:
+            self.__class__ = Tended
+
+    # What the op saved, by PyTorch's names for its first and second argument and its result.
+    _saved_self = property(lambda self: ops.saved_value(self, 0))
+    _saved_other = _saved_exponent = property(lambda self: ops.saved_value(self, 1))
+    _saved_result = property(lambda self: ops.saved_value(self, -1))
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -105,8 +155,7 @@ class Tended(Node):
     @property
     def saved(self) -> Any:
         """What the node saved; fetched, where another has it."""
-        kept = _SAVED.__get__(self)
-        return kept.unpack() if type(kept) is Packed else kept
+        return saved_by(self)
 
     @saved.setter
     def saved(self, value: Any) -> None:
@@ -125,7 +174,25 @@ class Packed:
         self.unpack = unpack
 
 
-class CallNode(Node):
+def saved_by(node: Node) -> Any:
+    """Return what a node saved; fetched, where another has it."""
+    kept = _SAVED.__get__(node)
+    return kept.unpack() if type(kept) is Packed else kept
+
+
+def is_freed(node: Node) -> bool:
+    """Return whether what a node saved has been freed."""
+    return _SAVED.__get__(node) is None
+
+
+def keep_for(node: Node, unpack: Callable[[], Any]) -> None:
+    """Take what a node saved out of its keeping: `unpack` fetches it when it is needed."""
+    if type(node) is Node:
+        node.__class__ = Tended
+    _SAVED.__set__(node, Packed(unpack))
+
+
+class CallNode(Tended):
     """The application of a function with a rule of its own, which pulls to all arguments at once.
 
     Its op has a method ``pull(node, cotangents, differentiable)``. It is given a list with a cotangent for
@@ -155,6 +222,12 @@ class Leaf(Node):
     def name(self) -> str:
         return "AccumulateGrad"
 
+    @property
+    def variable(self) -> Any:
+        """The Tensor whose gradient ends here; None if there is none, any more."""
+        box = self.box()
+        return None if box is None else box.owner()
+
 
 class Output(Node):
     """One output of an op that has several; its parent is the node of the op."""
@@ -175,7 +248,7 @@ def _no_box() -> None:
 
 
 def _edge(parent: Node | None) -> tuple[Node | None, int]:
-    return (parent, parent.index if isinstance(parent, Output) else 0)
+    return (parent.parents[0], parent.index) if type(parent) is Output else (parent, 0)
 
 
 class GradBox:
@@ -186,9 +259,10 @@ class GradBox:
     of a Tensor that is no leaf here, if its user has asked for that.
     """
 
-    __slots__ = ("__weakref__", "grad", "retains")
+    __slots__ = ("__weakref__", "grad", "owner", "retains")
 
-    def __init__(self) -> None:
+    def __init__(self, owner: Any) -> None:
+        self.owner: Callable[[], Any] = ref(owner)
         self.grad: Any = None
         self.retains: Any = None
 
@@ -207,12 +281,27 @@ class Batch:
     """What a Tensor carries that has a value for each of several examples: `vmap`'s level and their number.
 
     All Tensors of one `vmap` share it.
+
+    Attributes
+    ----------
+    level, size : int
+        The level, and the number of examples.
+    randomness : {"error", "different", "same"}
+        Whether random numbers may be drawn, and whether they differ between examples.
+    draws : object, optional
+        Replays the random numbers of a `vmap` that goes chunk by chunk, if all examples have the same.
+    ended : bool
+        Whether the `vmap` is over: nothing can be done with its values then.
+    written : list
+        What Tensors were before they were given values of this `vmap`; `views.take_back` looks at it.
     """
 
-    __slots__ = ("level", "randomness", "size")
+    __slots__ = ("draws", "ended", "level", "randomness", "size", "written")
 
-    def __init__(self, level: int, size: int, randomness: str = "error") -> None:
-        self.level, self.size, self.randomness = level, size, randomness
+    def __init__(self, level: int, size: int, randomness: str = "error", draws: Any = None) -> None:
+        self.level, self.size, self.randomness, self.draws = level, size, randomness, draws
+        self.ended = False
+        self.written: list[Any] = []
 
 
 class Batched:

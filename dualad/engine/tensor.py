@@ -416,7 +416,7 @@ class _Size(int):
 def grad_box(x: Tensor) -> GradBox:
     """Return where the gradient of x is kept, made on first use."""
     if x._box is None:
-        x._box = GradBox()
+        x._box = GradBox(x)
     return x._box
 
 

@@ -18,6 +18,7 @@ from threading import RLock
 from typing import Any, Protocol
 
 from ..errors import DTypeError, GradientError
+from .hooks import hooks_of
 from .modes import RECORDING, enable_grad
 from .node import GROUND, Batch, Batched, Leaf
 from .tensor import Tensor, grad_box, without_history
@@ -115,11 +116,11 @@ def give(handle: Tensor, value: Any, node: Any) -> None:
     old, handle._value, handle._node = handle._node, value, node
     box = handle._box
     if box is not None and box.retains is not None and node is not old:
-        old.hooks.remove(box.retains)
+        old.hooks.retained.remove(box.retains)
         if node is None:
             box.retains = None
         else:
-            node.hooks = [*(node.hooks or ()), box.retains]
+            hooks_of(node).retained.append(box.retains)
 
 
 def assign(handle: Tensor, new: Tensor) -> None:

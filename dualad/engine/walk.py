@@ -7,26 +7,38 @@ been added up; what a node saved is freed as the walk leaves it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from heapq import heappop, heappush
 from time import perf_counter
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
 from ..backends.registry import DTYPES
 from ..dtypes import DType
 from ..errors import GradientError
+from .calling import call_posthooks, call_prehooks, call_tensor_hooks
 from .fit import fit, zeros
 from .modes import RECORDING, observers
 from .namespace import SPACES, ops
-from .node import CallNode, Leaf, Node, Output
-from .tensor import Tensor, lift, wrap
+from .node import CallNode, Leaf, Node, Output, is_freed, saved_by
+from .tensor import Tensor, lift
 
 FREED = (
     "Trying to backward through the graph a second time: the values that {node} saved were freed by "
     "the first backward. Pass retain_graph=True to the first one if you need them again, or "
     "compute the output anew."
 )
+
+
+_WALK: ContextVar[Any] = ContextVar("dualad_walk", default=None)
+
+
+def current_walk() -> Walk | None:
+    """Return the pass that is under way in this thread or task: hooks are called within one."""
+    walk: Walk | None = _WALK.get()
+    return walk
 
 
 class Walk:
@@ -60,6 +72,10 @@ class Walk:
         self.named = True
         #: Called with each leaf and its cotangent, if set.
         self.arrived: Callable[[Leaf, Any], None] | None = None
+        #: Where the pass began, and whose `release` is called when it ends, however it does.
+        self.roots: tuple[Node, ...] = ()
+        self.helpers: WeakSet[Any] | None = None
+        self._reached: set[Node] | None = None
 
     def deposit(self, node: Node, g: Any, owned: bool = False) -> None:
         """Add a cotangent, already fitted, to what has gathered at a node."""
@@ -78,9 +94,16 @@ class Walk:
 
     def run(self, capture: Iterable[Node] = ()) -> dict[Node, Any]:
         """Walk until nothing is left; return the cotangents of the nodes in `capture` by node."""
-        # A slope that is infinite is seen in the gradient, or masked; NumPy need not warn of our lines.
-        with np.errstate(all="ignore"):
-            return self._run(capture)
+        self.roots = tuple(self.nodes.values())
+        token = _WALK.set(self)
+        try:
+            # A slope that is infinite is seen in the gradient, or masked; NumPy need not warn of our lines.
+            with np.errstate(all="ignore"):
+                return self._run(capture)
+        finally:
+            _WALK.reset(token)
+            for helper in self.helpers or ():
+                helper.release()
 
     def _run(self, capture: Iterable[Node]) -> dict[Node, Any]:
         captured: dict[Node, Any] = dict.fromkeys(capture)
@@ -99,11 +122,14 @@ class Walk:
                 node, g = nodes.pop(number), totals.pop(number)
                 safe = bool(masked) and number in masked
                 if node.hooks is not None:
-                    g = _call_hooks(node, g)
+                    g = call_tensor_hooks(node, g)
                     owned.discard(number)
                 if captured and node in captured:
                     reached[node] = g
                     owned.discard(number)
+                    # Where no way goes on from here, the node itself is not walked, nor freed.
+                    if needed is not None and not any(p in needed for p in node.parents):
+                        continue
                 if type(node) is not usual:
                     self._step(node, g, safe)
                     continue
@@ -144,7 +170,8 @@ class Walk:
                             pulled = rule.pull(xp, g, parent, reads, node.static, conjugate, safe)
                             if rule.masks:
                                 masked.add(parent.number)
-                        if pulled.shape != parent.shape or pulled.dtype is not parent.dtype:
+                        wanted = DTYPES[parent.dtype] if lifted else parent.dtype
+                        if pulled.shape != parent.shape or pulled.dtype is not wanted:
                             pulled = fit(pulled, parent)
                     # `deposit`, unrolled for the first cotangent, which is most often the only one.
                     number = parent.number
@@ -172,15 +199,20 @@ class Walk:
             return
         if type(node) is Leaf:
             if self.arrived is not None:
-                self.arrived(node, g)
+                self._arrive(node, g)
             return
-        saved = node.saved
-        if saved is None:
+        hooks = node.hooks
+        if hooks is not None and hooks.pre:
+            g = call_prehooks(node, g)
+            if g is None:
+                return
+        if is_freed(node):
             raise GradientError(FREED.format(node=node.name()))
-        mode, start = RECORDING.get(), perf_counter()
         arrived = g if type(g) is list else [g]
         if type(g) is list:
             g = _materialize(node, g)
+        saved = None if type(node) is CallNode else saved_by(node)  # a call asks for it itself
+        mode, start = RECORDING.get(), perf_counter()
         if type(node) is CallNode:
             parts = node.op.pull(node, arrived, self.differentiable)
         elif type(mode) is bool:
@@ -190,6 +222,8 @@ class Walk:
         parts = [None if a is None else fit(a, p) for a, p in zip(parts, node.parents, strict=True)]
         if type(mode) is not bool:
             mode.pulled(node, g, parts, start)
+        if hooks is not None and hooks.post:
+            parts = call_posthooks(node, parts, arrived)
         for parent, part in zip(node.parents, parts, strict=True):
             if part is not None and (self.needed is None or parent in self.needed):
                 if safe:
@@ -197,6 +231,32 @@ class Walk:
                 self.deposit(parent, part)
         if not self.retain and node.op.saves:
             node.saved = None
+
+    def _arrive(self, leaf: Leaf, g: Any) -> None:
+        """Hand a leaf its gradient, and call the hooks around that."""
+        assert self.arrived is not None
+        hooks = leaf.hooks
+        if not hooks:
+            self.arrived(leaf, g)
+            return
+        if (g := call_prehooks(leaf, g)) is None:
+            return
+        with hooks.lock:
+            self.arrived(leaf, g)
+            for hook in list(hooks.accumulated.values()):
+                hook()
+        call_posthooks(leaf, [], [g])
+
+    def reached(self) -> set[Node]:
+        """Return the nodes that this pass comes by, from its roots on."""
+        if self._reached is None:
+            self._reached, stack = set(), list(self.roots)
+            while stack:
+                node = stack.pop()
+                if node not in self._reached and (self.needed is None or node in self.needed):
+                    self._reached.add(node)
+                    stack.extend(p for p in node.parents if p is not None)
+        return self._reached
 
     def _pulled(self, node: Node, g: Any, saved: Any, safe: bool) -> list[Any]:
         """Return the cotangents of a node's parents, one by one: what `_run` does at greater length."""
@@ -272,8 +332,8 @@ def _as_tensors(node: Node, saved: Any) -> list[Any]:
     """Return what a node saved as the Tensors it came from: arguments and result with history."""
     out: list[Any] = []
     for rule, reads in zip(node.op.maps, saved, strict=False):
-        if reads is None:
-            out.append(None)
+        if not reads:  # no parent, or nothing to read
+            out.append(reads)
             continue
         values: list[Any] = []
         for place, value in zip(rule.reads, reads, strict=True):
@@ -290,38 +350,3 @@ def _as_tensors(node: Node, saved: Any) -> list[Any]:
 
 def _outputs(node: Node, values: tuple[Any, ...]) -> tuple[Tensor, ...]:
     return tuple(Tensor(a, Output(node, i, a.shape, a.dtype)) for i, a in enumerate(values))
-
-
-def _call_hooks(node: Node, g: Any) -> Any:
-    """Call a node's hooks with its cotangent as a Tensor; return it as they have left it."""
-    for hook in list(node.hooks or ()):
-        new = hook(wrap(g))
-        if new is not None:
-            g = check_hook_result(new, g, node)
-    return g
-
-
-def check_hook_result(new: Any, g: Any, node: Node) -> Any:
-    """Return a hook's result as a cotangent of the same kind as `g`.
-
-    Raises
-    ------
-    GradientError
-        If it is no Tensor, or of another shape or dtype.
-    """
-    if type(new) is not Tensor:
-        raise GradientError(
-            f"a hook of {node.name()} returned {type(new).__name__}; return None, or a Tensor of shape "
-            f"{tuple(g.shape)} to take the gradient's place"
-        )
-    if new.shape != g.shape:
-        raise GradientError(
-            f"a hook of {node.name()} has changed the size of the gradient: it was {tuple(g.shape)}, "
-            f"the hook returned {new.shape}"
-        )
-    if new.dtype is not DTYPES[g.dtype]:
-        raise GradientError(
-            f"a hook of {node.name()} has changed the type of the gradient: it was {DTYPES[g.dtype]}, "
-            f"the hook returned {new.dtype}"
-        )
-    return new if type(g) is Tensor else new._raw

@@ -6,7 +6,7 @@ it), by plain assignment.
 
 from __future__ import annotations
 
-from ..engine import gradients, views
+from ..engine import accumulation, gradients, saving, views
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
 from ..op import REGISTRY, Op
@@ -52,11 +52,10 @@ ops.matrix_transpose, ops.norm = manipulation.matrix_transpose, linalg.norm
 ops.to, ops.to_cuda, ops.tensor_type = moving.to, moving.to_cuda, moving.tensor_type
 ops.copy, ops.as_shape = manipulation.clone, as_shape
 ops.detach, ops.require_grad, ops.forget_history = views.detach, views.require_grad, views.forget_history
-ops.backward, ops.register_hook, ops.retain_grad = (
-    gradients.backward,
-    gradients.register_hook,
-    gradients.retain_grad,
-)
+ops.backward, ops.register_hook = gradients.backward, accumulation.register_hook
+ops.retain_grad, ops.retains_grad = accumulation.retain_grad, accumulation.retains_grad
+ops.saved_value = saving.saved_value
+ops.register_post_accumulate_grad_hook = accumulation.register_post_accumulate_grad_hook
 
 Tensor.__array_ufunc__ = numpy_functions._array_ufunc  # type: ignore[attr-defined]
 Tensor.__array_function__ = numpy_functions._array_function  # type: ignore[attr-defined]
