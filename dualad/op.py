@@ -10,21 +10,36 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from copy import copy
+from threading import Lock
 from typing import Any
+
+import numpy as np
 
 from . import batching
 from .batching import REGISTRY
 from .dtypes import DType
 from .engine import shapes
 from .engine.fit import fit, space, zeros
-from .engine.modes import RECORDING
+from .engine.modes import RECORDING, records
 from .engine.namespace import SPACES, ops
 from .engine.node import Batch, Dual, Node, Output, Standin
-from .engine.operands import PYTHON_SCALARS, Functions, check_operands, explain, plain_number, snapshot
-from .engine.tensor import Tensor, lift, wrap
+from .engine.operands import (
+    PYTHON_SCALARS,
+    Functions,
+    beside,
+    check_operands,
+    explain,
+    plain_number,
+    snapshot,
+)  # fmt: skip
+from .engine.tensor import LEFT, Tensor, lift, wrap
+from .errors import BatchError
 from .rules import Joint, Map, Missing
 
 __all__ = ["REGISTRY", "Binary", "Op", "Unary"]
+
+# Threads that call a variadic op with more arguments than any before bind its maps one at a time.
+_binding = Lock()
 
 
 class Op:
@@ -91,6 +106,10 @@ class Op:
         told = [m for m in maps if m is not None and type(m) is not Missing]
         elementwise = shape is shapes.elementwise and bool(told) and all(m.elementwise for m in told)
         self.batch = batch or (batching.broadcast if elementwise else batching.loop)
+        self.register()
+
+    def register(self) -> None:
+        """Put the op among those of the library."""
         REGISTRY[self.name] = self
 
     @property
@@ -116,20 +135,23 @@ class Op:
                 if node is not None and node.level > level:
                     level, top = node.level, node
             nodes.append(node)
-        values = []
+        values: list[Any] = []
+        scalars = False
         for i, a in enumerate(args):
             if type(a) is not Tensor:
                 values.append(plain_number(a))
+                scalars = scalars or isinstance(a, np.generic)
             elif nodes[i] is None or nodes[i].level == level:
                 values.append(a._value)
             else:
                 values.append(a)  # of a lower level: the call below sees to it
                 nodes[i] = None
+        if scalars:
+            values = beside(values)
         if type(top) is Batch:
-            y = self.batch(self, top.size, values, static)
-            return tuple(batching.into(a, top) for a in y) if type(y) is tuple else batching.into(y, top)
+            return self.on_batch(top, values, static)
         y = self.below(*values, **static)
-        if level < 0 or not self.differentiable or not RECORDING.get():
+        if level < 0 or not self.differentiable or not records(level):
             return _wrap_all(y)
         return self.record(y, values, nodes, level, static)
 
@@ -156,6 +178,13 @@ class Op:
             if reason is error:
                 raise
             raise reason from error
+
+    def on_batch(self, batch: Batch, values: Any, static: dict[str, Any]) -> Any:
+        """Compute the op for all examples of a `vmap`, by its rule; return Tensors of one example."""
+        if batch.ended:
+            raise BatchError(f"{self.name}: {LEFT}")
+        y = self.batch(self, batch.size, values, static)
+        return tuple(batching.into(a, batch) for a in y) if type(y) is tuple else batching.into(y, batch)
 
     def within(self, xp: Any, *values: Any, **static: Any) -> Any:
         """Compute the op inside a rule: on Tensors differentiably, on arrays by their backend."""
@@ -254,10 +283,12 @@ class Op:
     def maps_for(self, count: int) -> list[Any]:
         """Return the maps of `count` arguments; a variadic op has one that serves them all."""
         if self.variadic:
-            while len(self.maps) < count:
-                m = copy(self.variadic_map)
-                m.bind(self, len(self.maps))
-                self.maps.append(m)
+            if len(self.maps) < count:
+                with _binding:
+                    while len(self.maps) < count:
+                        m = copy(self.variadic_map)
+                        m.bind(self, len(self.maps))
+                        self.maps.append(m)
             return self.maps[:count]
         return self.maps
 
@@ -287,7 +318,7 @@ class Unary(Op):
         function, mode = self.functions[type(value)], RECORDING.get()
         if function is None or (mode is not True and mode is not False):
             if type(node) is Batch:
-                return batching.into(self.batch(self, node.size, (value,), static), node)
+                return self.on_batch(node, (value,), static)
             return super().__call__(x, **static)
         try:
             if type(node) is Dual and self.differentiable and mode:
@@ -370,7 +401,7 @@ class Binary(Op):
         """Take the general path, or, where there is one level, of a batch, go by the rule at once."""
         batch = node1 or node2
         if type(batch) is Batch and (node1 is None or node2 is None or node1 is node2):
-            return batching.into(self.batch(self, batch.size, (value1, value2), _NO_KEYWORDS), batch)
+            return self.on_batch(batch, (value1, value2), _NO_KEYWORDS)
         return super().__call__(x1, x2)
 
     def below(self, *values: Any, **static: Any) -> Any:

@@ -235,3 +235,16 @@ def test_numbers_of_subclasses_are_numbers(x):
 def test_flat_writes_through(x):
     x.flat[::3] += 10.0
     assert x.tolist() == [[11.0, 2.0], [3.0, 14.0]]
+
+
+def test_a_numpy_scalar_meets_a_tensor_on_any_device(device):
+    x = dualad.tensor([1.0, 2.0], device=device)
+    for y in (
+        x * np.float32(2),
+        np.float32(2) * x,
+        dualad.multiply(np.float32(2), x),
+        np.multiply(x, np.float32(2)),
+    ):
+        assert (y.device, y.tolist()) == (x.device, [2.0, 4.0])
+    assert dualad.grad(lambda x: (x * np.float32(3)).sum())(x).tolist() == [3.0, 3.0]
+    assert dualad.vmap(lambda x: x * np.float32(3))(x).tolist() == [3.0, 6.0]

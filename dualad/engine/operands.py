@@ -20,7 +20,7 @@ from ..errors import (
 from .namespace import SPACES
 from .node import Standin
 from .shapes import broadcast
-from .tensor import Tensor
+from .tensor import Tensor, raw_value
 
 #: Python's numbers: weak in promotion, they are handed to the backend as they are.
 PYTHON_SCALARS = frozenset({bool, int, float, complex})
@@ -112,8 +112,22 @@ def snapshot(value: Any) -> Any:
     return backend.copy(value)
 
 
+def beside(values: list[Any]) -> list[Any]:
+    """Return operands with NumPy's scalars as arrays of the others' backend, on their device.
+
+    NumPy gives them where Python would give a number: ``np.sqrt(2.0) * x``.
+    """
+    others = (raw_value(v) for v in values if not isinstance(v, np.generic))
+    array = next((a for a in others if BY_TYPE[type(a)] is not None), None)
+    backend = BY_TYPE[type(array)]
+    if backend is None or isinstance(array, np.ndarray):
+        return values
+    device = backend.device_of(array)
+    return [backend.from_numpy(np.asarray(v), device) if isinstance(v, np.generic) else v for v in values]
+
+
 def check_operands(name: str, values: Any) -> Any:
-    """Return the backend type of arrays that meet in an op, none of them a Tensor.
+    """Return one of the arrays that meet in an op, none of them a Tensor; None for numbers alone.
 
     Raises
     ------

@@ -50,8 +50,8 @@ def array(a: Any, like: Tensor | None = None) -> Tensor:
 
 
 def operand(a: Any) -> Any:
-    """Return an argument as a Tensor, if NumPy would make it an array; a number stays one."""
-    return array(a) if isinstance(a, (list, tuple, np.ndarray, np.generic)) else a
+    """Return an argument as a Tensor, if it is an array or a list; a number stays one."""
+    return array(a) if isinstance(a, (list, tuple, np.ndarray)) else a
 
 
 def _holds_tensors(items: Any) -> bool:
