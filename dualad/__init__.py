@@ -18,7 +18,7 @@ from math import e, inf, nan, pi
 # where numpy's thousands of calls at import cross the end of one, each of them allocates anew.
 import numpy as _numpy  # noqa: F401
 
-from . import autograd, backends, cuda, errors, fft, func, linalg, optim
+from . import autograd, backends, cuda, errors, fft, func, linalg, optim, rules, testing
 from ._version import __version__
 from .backends import Device as device
 from .dtypes import (
@@ -193,6 +193,7 @@ from .ops.random import manual_seed, rand, rand_like, randint, randn, randn_like
 from .ops.reductions import all, any, max, mean, min, prod, std, sum, var
 from .ops.searching import argmax, argmin, argsort, count_nonzero, nonzero, searchsorted, sort, where
 from .ops.sets import isin, unique_all, unique_counts, unique_inverse, unique_values
+from .primitives import primitive
 from .transforms import (
     custom_gradient,
     custom_jvp,
@@ -280,14 +281,15 @@ __all__ = [
     "masked_select", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum",
     "mm", "moveaxis", "movedim", "mul", "multiply", "nan", "ne", "neg", "negative", "newaxis", "nextafter",
     "no_grad", "nonzero", "norm", "not_equal", "ones", "ones_like", "optim", "optimize", "permute",
-    "permute_dims", "pi", "positive", "pow", "printoptions", "prod", "rand", "rand_like", "randint",
-    "randn", "randn_like", "randperm", "real", "reciprocal", "relu", "remainder", "repeat", "reshape",
-    "result_type", "roll", "round", "rsqrt", "searchsorted", "set_concretization", "set_default_dtype",
-    "set_grad_enabled", "set_printoptions", "short", "sigmoid", "sign", "signbit", "sin", "sinh",
-    "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
-    "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot",
-    "tile", "topk", "transpose", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8", "unbind",
-    "unique_all", "unique_counts", "unique_inverse", "unique_values", "unsqueeze", "unstack",
-    "value_and_grad", "var", "vecdot", "vhp", "vjp", "vmap", "where", "zeros", "zeros_like",
+    "permute_dims", "pi", "positive", "pow", "primitive", "printoptions", "prod", "rand", "rand_like",
+    "randint", "randn", "randn_like", "randperm", "real", "reciprocal", "relu", "remainder", "repeat",
+    "reshape", "result_type", "roll", "round", "rsqrt", "rules", "searchsorted", "set_concretization",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions", "short", "sigmoid", "sign", "signbit",
+    "sin", "sinh", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std",
+    "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",
+    "tensor", "tensordot", "testing", "tile", "topk", "transpose", "tril", "triu", "trunc", "uint16",
+    "uint32", "uint64", "uint8", "unbind", "unique_all", "unique_counts", "unique_inverse",
+    "unique_values", "unsqueeze", "unstack", "value_and_grad", "var", "vecdot", "vhp", "vjp", "vmap",
+    "where", "zeros", "zeros_like",
 ]
 # fmt: on

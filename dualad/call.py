@@ -22,7 +22,7 @@ import numpy as np
 
 from .batching import into
 from .engine.fit import fit, zeros
-from .engine.modes import RECORDING, enable_grad
+from .engine.modes import RECORDING, enable_grad, records
 from .engine.namespace import ops
 from .engine.node import Batch, CallNode, Dual, Leaf, Output, fresh_level
 from .engine.tensor import Tensor, wrap
@@ -230,7 +230,7 @@ def _call(rule: Call, values: Values, record: bool, keep: bool) -> tuple[Values,
     if type(top) is Batch:
         return _call_batched(rule, values, nodes, top, record, keep)
     below = [v if n is None else handle(wrap(v._value)) for v, n in zip(values, nodes, strict=True)]
-    if not record:
+    if not record or not records(level):
         return _call(rule, below, record, keep)
     if type(top) is Dual and not keep and all(_level(v) < 0 for v in below):
         outs, tangents = rule.forward_and_push(below, _tangents(nodes))

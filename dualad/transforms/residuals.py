@@ -6,7 +6,7 @@ from typing import Any
 
 from ..backends.registry import BY_TYPE, DTYPES
 from ..call import handle
-from ..engine.operands import plain_array
+from ..engine.operands import plain_array, snapshot
 from ..engine.tensor import Tensor
 from . import trees
 
@@ -29,6 +29,8 @@ class Residuals:
         What it gave.
     constants : list
         What it was given besides.
+    opaque : bool
+        Whether what is no array may depend on the arguments too.
 
     Attributes
     ----------
@@ -38,17 +40,24 @@ class Residuals:
     """
 
     def __init__(
-        self, tree: Any, handles: list[Tensor], values: list[Tensor], outputs: list[Any], constants: list[Any]
+        self,
+        tree: Any,
+        handles: list[Tensor],
+        values: list[Tensor],
+        outputs: list[Any],
+        constants: list[Any],
+        opaque: bool = True,
     ) -> None:
-        self._leaves, self._structure = trees.flatten(tree)
+        leaves, self._structure = trees.flatten(tree)
         places = {id(y): len(values) + i for i, y in enumerate(outputs)}
         places |= {id(x): _CONSTANT for x in constants}
         places |= {id(h): i for i, (h, v) in enumerate(zip(handles, values, strict=True)) if _unchanged(h, v)}
-        self._links = [places.get(id(leaf)) for leaf in self._leaves]
+        self._links = [places.get(id(leaf)) for leaf in leaves]
         self.complete = all(
-            link is not None or not _may_move(leaf)
-            for link, leaf in zip(self._links, self._leaves, strict=True)
+            link is not None or not _may_move(leaf, opaque)
+            for link, leaf in zip(self._links, leaves, strict=True)
         )
+        self._leaves = [_as_now(leaf) for leaf in leaves]
 
     def on(self, values: list[Tensor], outs: list[Tensor]) -> Residuals:
         """Return the same with other Tensors for the arguments and the outputs."""
@@ -72,8 +81,13 @@ def _unchanged(h: Tensor, v: Tensor) -> bool:
     return h._value is v._value and h._node is v._node
 
 
-def _may_move(leaf: Any) -> bool:
+def _as_now(leaf: Any) -> Any:
+    """Return something kept so that what is written to it later is not seen."""
+    return handle(leaf) if type(leaf) is Tensor else snapshot(leaf)
+
+
+def _may_move(leaf: Any, opaque: bool) -> bool:
     """Return whether something kept may depend on the arguments: what has no derivative does not."""
-    if isinstance(leaf, (bool, int, str, bytes)):
-        return False
-    return BY_TYPE[type(plain_array(leaf))] is None or DTYPES[leaf.dtype].is_differentiable
+    if type(leaf) is Tensor or BY_TYPE[type(plain_array(leaf))] is not None:
+        return DTYPES[leaf.dtype].is_differentiable
+    return opaque and not isinstance(leaf, (bool, int, str, bytes))
