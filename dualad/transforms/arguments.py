@@ -14,6 +14,7 @@ import optree
 
 from ..backends.registry import BY_TYPE, DTYPES
 from ..call import handle
+from ..engine.dataclasses import NAMESPACE
 from ..engine.namespace import ops
 from ..engine.operands import plain_array, snapshot, type_name
 from ..engine.tensor import Tensor, wrap
@@ -164,7 +165,7 @@ def up_to(structure: Any, given: Any, what: str) -> list[Any]:
         parts = structure.flatten_up_to(given)
     except ValueError:
         parts = None
-    if parts is None or any(p is not None and not optree.tree_is_leaf(p) for p in parts):
+    if parts is None or any(p is not None and not optree.tree_is_leaf(p, namespace=NAMESPACE) for p in parts):
         raise GradientError(
             f"{what} has the structure {trees.flatten(given)[1]}, expected {structure}"
         ) from None

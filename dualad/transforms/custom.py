@@ -15,6 +15,7 @@ from typing import Any
 import optree
 
 from ..call import Call, LinearTape, call, handle, without_level
+from ..engine.dataclasses import NAMESPACE
 from ..engine.namespace import ops
 from ..engine.operands import type_name
 from ..errors import GradientError
@@ -218,8 +219,10 @@ class custom_jvp(_Custom):
                 )
             parts = [j(t, out, *primals) for j, t in zip(jvps, tangents, strict=True) if j is not None]
             if not parts:
-                return out, optree.tree_map(trees.zero_tangent, out)
-            return out, functools.reduce(lambda a, b: optree.tree_map(ops.add, a, b), parts)
+                return out, optree.tree_map(trees.zero_tangent, out, namespace=NAMESPACE)
+            return out, functools.reduce(
+                lambda a, b: optree.tree_map(ops.add, a, b, namespace=NAMESPACE), parts
+            )
 
         self._jvp = rule
 

@@ -12,6 +12,7 @@ import numpy as np
 import optree
 
 from ..backends.registry import BY_TYPE, DTYPES
+from ..engine.dataclasses import NAMESPACE, registered
 from ..engine.fit import zeros
 from ..engine.namespace import ops
 from ..engine.operands import plain_array, snapshot
@@ -26,8 +27,10 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
     """Return a pytree's leaves and its structure."""
     if type(tree) is Tensor:  # by far the most frequent result
         return [tree], _LEAF
-    leaves, structure = optree.tree_flatten(tree)
-    return list(leaves), structure
+    leaves, structure = optree.tree_flatten(tree, namespace=NAMESPACE)
+    while registered(leaves):  # dataclasses, perhaps with others in them
+        leaves, structure = optree.tree_flatten(tree, namespace=NAMESPACE)
+    return leaves, structure
 
 
 def unflatten(structure: Any, leaves: Any) -> Any:
