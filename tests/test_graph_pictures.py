@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import weakref
+from dataclasses import dataclass
 from math import isclose
 from xml.etree import ElementTree
 
@@ -121,6 +122,18 @@ def test_names_of_values_on_the_way_and_of_what_is_not_there():
     assert "0 w: (2,) float64" in text
     assert "multiply(h, tied, w)" in text
     assert "h, tied = matmul" in picture.svg()
+
+
+def test_names_in_dataclasses():
+    @dataclass
+    class Layer:
+        w: object
+        b: object
+
+    layer = Layer(leaf(3, 3), leaf(3))
+    text = str(draw(leaf(3) @ layer.w + layer.b, params={"layers": [layer]}))
+    assert re.search(r"^layers.0.w +leaf", text, re.MULTILINE)
+    assert re.search(r"^layers.0.b +leaf", text, re.MULTILINE)
 
 
 def test_lines_and_hooks():

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import optree
 
 from ..backends.registry import DTYPES
-from ..engine.dataclasses import NAMESPACE
+from ..engine.dataclasses import NAMESPACE, registered
 from ..engine.node import Batch, Dual, Leaf, Node, Output
 from ..engine.operands import type_name
 from ..engine.tensor import Tensor, wrap
@@ -136,6 +136,8 @@ def named_tensors(function: str, argument: str, tree: Any) -> list[tuple[str, Te
         If one of its leaves is no Tensor.
     """
     paths, leaves, _ = optree.tree_flatten_with_path(tree, namespace=NAMESPACE)
+    while registered(leaves):  # dataclasses, perhaps with others in them
+        paths, leaves, _ = optree.tree_flatten_with_path(tree, namespace=NAMESPACE)
     found = []
     for path, leaf in zip(paths, leaves, strict=True):
         if not isinstance(leaf, Tensor):
