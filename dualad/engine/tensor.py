@@ -142,8 +142,7 @@ class Tensor(Operators, Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether ops on this Tensor are recorded. It can be set on leaves."""
-        self._refresh()
-        return self._node is not None
+        return is_tracked(self)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -153,7 +152,7 @@ class Tensor(Operators, Methods):
     def is_leaf(self) -> bool:
         """Whether this is where a gradient ends: made by the user, not by a recorded op."""
         self._refresh()
-        return self._node is None or type(self._node) is Leaf
+        return type(self._node) is Leaf or not is_tracked(self)
 
     @property
     def grad_fn(self) -> Node | None:
@@ -280,7 +279,10 @@ class Tensor(Operators, Methods):
 
     def _check_single(self, asked: str) -> None:
         """Raise if this is a value for each of several examples, of which Python can see none."""
-        if type(_innermost(self)) is Batched:
+        batches = batches_of(self)
+        if any(batch.ended for batch in batches):
+            raise BatchError(f"{asked}: {LEFT}")
+        if batches:
             raise BatchError(
                 f"{asked} of a Tensor inside vmap: it has a value for each example. Use dualad's functions, "
                 "and dualad.where in place of a branch; or leave it out of in_axes if it is the same for all"
@@ -330,14 +332,18 @@ class Tensor(Operators, Methods):
         return self.shape[0]
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self.ndim else format(repr(self), spec)
+        if self.ndim or (not spec and batches_of(self)):
+            return format(repr(self), spec)
+        return format(self.item(), spec)
 
     def __repr__(self) -> str:
         self._refresh()
         if BY_TYPE[type(self._raw)] is None:
             return f"tensor(shape={self.shape}, dtype={self.dtype})"  # a stand-in
-        if type(_innermost(self)) is Batched:
-            return f"tensor(shape={self.shape}, dtype={self.dtype}, one of a batch)"
+        batches = batches_of(self)
+        if batches:
+            sizes = " x ".join(str(b.size) for b in reversed(batches))
+            return f"tensor(shape={self.shape}, dtype={self.dtype}, one of {sizes} in a vmap)"
         return tensor_repr(self._backend.to_numpy(self._raw), self._suffixes())
 
     def _suffixes(self) -> list[str]:
@@ -451,12 +457,34 @@ def without_history(x: Tensor) -> Tensor:
     return Tensor(value)
 
 
-def _innermost(x: Tensor) -> Any:
-    """Return what is below the levels that `vmap` did not make: an array, or a Batched."""
-    value: Any = x
-    while type(value) is Tensor:
-        value = value._value
-    return value
+#: What to say of a Tensor of a `vmap` that is over.
+LEFT = (
+    "this Tensor is from inside a vmap that has ended, where it had a value for each example; return it from "
+    "the function that is mapped, and use what vmap gives"
+)
+
+
+def batches_of(x: Any) -> list[Batch]:
+    """Return the levels of `vmap` for whose examples a Tensor has values, the innermost first."""
+    found = []
+    while type(x) is Tensor:
+        x._refresh()
+        if type(x._node) is Batch:
+            found.append(x._node)
+            x = x._value.value
+        else:
+            x = x._value
+    return found
+
+
+def is_tracked(x: Any) -> bool:
+    """Whether a derivative goes through a Tensor. To be one of a `vmap`'s examples is no history."""
+    while type(x) is Tensor:
+        x._refresh()
+        if type(x._node) is not Batch:
+            return x._node is not None
+        x = x._value.value
+    return False
 
 
 def wrap(value: Any) -> Tensor:

@@ -13,15 +13,16 @@ next looked at, and take their steps again.
 
 from __future__ import annotations
 
+import gc
 from sys import getrefcount
 from threading import RLock
 from typing import Any, Protocol
 
 from ..errors import DTypeError, GradientError
 from .hooks import hooks_of
-from .modes import RECORDING, enable_grad
+from .modes import BATCHES, RECORDING, enable_grad
 from .node import GROUND, Batch, Batched, Leaf
-from .tensor import Tensor, grad_box, without_history
+from .tensor import Tensor, batches_of, grad_box, is_tracked, without_history
 
 
 class Step(Protocol):
@@ -125,6 +126,8 @@ def give(handle: Tensor, value: Any, node: Any) -> None:
 
 def assign(handle: Tensor, new: Tensor) -> None:
     """Give a handle a new value, and all that share its elements theirs."""
+    if BATCHES.get():
+        _remember(handle, new)
     if handle._alias is None:
         give(handle, *_accept(new, handle._node))
     else:
@@ -200,7 +203,7 @@ def require_grad(x: Tensor, requires_grad: bool = True) -> Tensor:
         )
     if requires_grad and x._node is None:
         _begin(x, Leaf(GROUND, x.shape, x._value.dtype, grad_box(x)))
-    elif not requires_grad and x._node is not None:
+    elif not requires_grad and is_tracked(x):
         if not x.is_leaf:
             raise GradientError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a "
@@ -217,6 +220,45 @@ def forget_history(x: Tensor) -> Tensor:
     _begin(x, bare._node)
     x._value = bare._value
     return x
+
+
+# -- writing inside a vmap ---------------------------------------------------------------------------
+# A value that differs between examples means nothing outside. Whether a handle it was written into is
+# from outside shows when the vmap ends: by being still there.
+
+
+def _remember(handle: Tensor, new: Tensor) -> None:
+    """Note what a handle is that is about to be given the values of a `vmap` it has none of yet."""
+    before = batches_of(handle)
+    for batch in batches_of(new):
+        if batch not in before:
+            family = _place(handle).family
+            batch.written.append((family, family.storage.value, family.node))
+
+
+def take_back(batch: Batch) -> list[Any]:
+    """Give what outlives a `vmap`, and has values of it, what it had before; return these values."""
+    if not any(_is_seen(note) for note in batch.written):
+        return []
+    gc.collect()  # what is there by a cycle of references alone is not seen by anybody
+    left = [note for note in batch.written if _is_seen(note)]
+    for family, value, node in left:
+        family.storage.value, family.node = value, node
+        family.storage.version += 1
+    return [value for _, value, _ in left]
+
+
+def _is_seen(note: tuple[Family, Any, Any]) -> bool:
+    """Whether a handle sees the elements that a note is about."""
+    return _watchers(note) != _NONE
+
+
+def _watchers(note: tuple[Family, Any, Any]) -> tuple[int, int]:
+    return getrefcount(note[0]), getrefcount(note[0].storage)
+
+
+#: What `_watchers` gives for a note that nobody else needs; interpreters differ.
+_NONE = _watchers((Family(Storage(None), None), None, None))
 
 
 def _bare(value: Any) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -153,19 +154,20 @@ def _real(name: str, dtype: Any) -> DType:
 def _draw(kind: str, size: Any, dtype: Any, device: Any, requires_grad: bool, **parameters: Any) -> Tensor:
     backend, device = place(device)
     batches = [b for b in BATCHES.get() if _differs(b)]
-    with _lock:  # a generator serves one thread at a time
-        if device not in _generators:
-            seed = np.random.SeedSequence().entropy if _seed is None else _seed
-            _generators[device] = backend.generator(seed, device)  # type: ignore[arg-type]
-        array = backend.random(
-            _generators[device],
-            kind,
-            (*(b.size for b in batches), *as_shape(size)),
-            native(backend, as_dtype(dtype), device),
-            device,
-            **parameters,
-        )
-    x = Tensor(array)
+    shape = (*(b.size for b in batches), *as_shape(size))
+    wanted = native(backend, as_dtype(dtype), device)
+
+    def draw() -> Any:
+        with _lock:  # a generator serves one thread at a time
+            if device not in _generators:
+                seed = np.random.SeedSequence().entropy if _seed is None else _seed
+                _generators[device] = backend.generator(seed, device)  # type: ignore[arg-type]
+            return backend.random(_generators[device], kind, shape, wanted, device, **parameters)
+
+    for batch in BATCHES.get():
+        if batch.draws is not None:
+            draw = partial(batch.draws, draw)
+    x = Tensor(draw())
     for batch in batches:
         x = into(x, batch)
     return require_grad(x) if requires_grad else x
