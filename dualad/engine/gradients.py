@@ -11,7 +11,6 @@ from ..backends.registry import BY_TYPE
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .accumulation import accumulate, is_retained
 from .fit import zeros
-from .modes import set_grad_enabled
 from .namespace import ops
 from .node import GROUND, Batch, Dual, Leaf, Node, Output
 from .operands import snapshot, type_name
@@ -168,9 +167,9 @@ def _walk(walk: Walk, roots: Any, create_graph: bool, edges: list[GradientEdge] 
     for node, g in roots:
         if walk.needed is None or node in walk.needed:
             walk.deposit(node, g if create_graph else _below(g, node.level))
-    with set_grad_enabled(create_graph):
-        # Leaves that gradients are accumulated in are walked to; all else is caught on the way.
-        return walk.run([n for n in capture if walk.arrived is None or type(n) is not Leaf])
+    # Leaves that gradients are accumulated in are walked to; all else is caught on the way.
+    caught = [n for n in capture if walk.arrived is None or type(n) is not Leaf]
+    return walk.run(caught, recording=create_graph)
 
 
 def _below(g: Tensor, level: int) -> Any:

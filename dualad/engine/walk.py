@@ -7,7 +7,7 @@ been added up; what a node saved is freed as the walk leaves it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from heapq import heappop, heappush
 from time import perf_counter
 from typing import Any
@@ -20,7 +20,7 @@ from ..dtypes import DType
 from ..errors import GradientError
 from .calling import call_posthooks, call_prehooks, call_tensor_hooks
 from .fit import fit, zeros
-from .modes import RECORDING, observers
+from .modes import RECORDING, observers, set_grad_enabled
 from .namespace import SPACES, ops
 from .node import CallNode, Leaf, Node, Output, is_freed, saved_by
 from .tensor import Tensor, lift
@@ -92,18 +92,26 @@ class Walk:
             if type(g) is not Tensor:  # a sum of the walk's own; a Tensor has history
                 self.owned.add(number)
 
-    def run(self, capture: Iterable[Node] = ()) -> dict[Node, Any]:
-        """Walk until nothing is left; return the cotangents of the nodes in `capture` by node."""
+    def run(self, capture: Iterable[Node] = (), recording: bool | None = None) -> dict[Node, Any]:
+        """Walk until nothing is left; return the cotangents of the nodes in `capture` by node.
+
+        Whether the pass is recorded may be said by `recording`. It is done in a context of its own: no
+        mode of its stays on, be it ended by an error or, between two instructions, by Ctrl-C.
+        """
         self.roots = tuple(self.nodes.values())
-        token = _WALK.set(self)
         try:
-            # A slope that is infinite is seen in the gradient, or masked; NumPy need not warn of our lines.
-            with np.errstate(all="ignore"):
-                return self._run(capture)
+            return copy_context().run(self._run_within, capture, recording)
         finally:
-            _WALK.reset(token)
             for helper in self.helpers or ():
                 helper.release()
+
+    def _run_within(self, capture: Iterable[Node], recording: bool | None) -> dict[Node, Any]:
+        _WALK.set(self)
+        if recording is not None:
+            set_grad_enabled(recording)
+        # A slope that is infinite is seen in the gradient, or masked; NumPy need not warn of our lines.
+        with np.errstate(all="ignore"):
+            return self._run(capture)
 
     def _run(self, capture: Iterable[Node]) -> dict[Node, Any]:
         captured: dict[Node, Any] = dict.fromkeys(capture)
