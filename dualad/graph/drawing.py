@@ -280,7 +280,10 @@ class _Describer:
             kept = bytes_text(sum(box.kept for box, _ in folded))
             where = "1 box" if len(folded) == 1 else f"{len(folded)} boxes"
             notes.append(f"{counted(ops, 'op')} are folded into {where}; they save {kept}")
-        for state, why in (("freed", "freed by a backward pass"), ("packed", "with saved_tensors_hooks")):
+        for state, why in (
+            ("freed", "freed by a backward pass"),
+            ("packed", "with saved_tensors_hooks or checkpoint"),
+        ):
             if self.states[state]:
                 notes.append(f"saved values of {counted(self.states[state], 'op')}: {why}")
         if self.graph.absent:
