@@ -175,7 +175,8 @@ def _notes(states: dict[str, int]) -> tuple[str, ...]:
         out.append(f"{counted(states['freed'], 'op')} kept values that a backward pass has freed.")
     if states["packed"]:
         out.append(
-            f"{counted(states['packed'], 'op')} gave values to saved_tensors_hooks or checkpoint: not counted."
+            f"{counted(states['packed'], 'op')} gave values to saved_tensors_hooks or checkpoint, which are "
+            "not counted."
         )
     if states["ruled"]:
         out.append(
