@@ -186,6 +186,8 @@ class Tensor(Operators, Methods):
     @data.setter
     def data(self, value: Any) -> None:
         new = ops.asarray(value).detach()
+        for x in (self, new):
+            x._check_single("setting .data")
         if new.dtype is not self.dtype:
             raise DTypeError(f"data: this Tensor is {self.dtype}, got {new.dtype}; convert it first")
         if type(self._node) is Leaf:
@@ -510,6 +512,7 @@ def _check_grad(x: Tensor, grad: Any) -> None:
     """Raise unless `grad` can be the gradient of x."""
     if type(grad) is not Tensor:
         raise TypeError(f"grad: expected a Tensor or None, got {type(grad).__name__}")
+    grad._check_single("setting .grad")
     if grad.shape != x.shape:
         raise ShapeError(f"grad: the gradient has shape {grad.shape}, its Tensor {x.shape}")
     if grad.dtype is not x.dtype:

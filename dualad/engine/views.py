@@ -116,7 +116,12 @@ def give(handle: Tensor, value: Any, node: Any) -> None:
     """Give a handle a value and its node; if it retains its gradient, that is now the new one's."""
     old, handle._value, handle._node = handle._node, value, node
     box = handle._box
-    if box is not None and box.retains is not None and node is not old:
+    if (
+        box is not None
+        and box.retains is not None
+        and node is not old
+        and Batch not in (type(node), type(old))
+    ):
         old.hooks.retained.remove(box.retains)
         if node is None:
             box.retains = None

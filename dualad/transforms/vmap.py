@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 import numpy as np
 import optree
 
-from ..backends.registry import BY_TYPE
-from ..batching import into
+from ..backends.registry import BY_TYPE, DTYPES
+from ..batching import Draws, into
+from ..engine.dataclasses import NAMESPACE
 from ..engine.modes import BATCHES
 from ..engine.namespace import ops
 from ..engine.node import Batch, fresh_level
-from ..engine.operands import PYTHON_SCALARS, plain_array, type_name
-from ..engine.tensor import Tensor
+from ..engine.operands import PYTHON_SCALARS, plain_array, snapshot, type_name
+from ..engine.tensor import Tensor, batches_of
+from ..engine.views import take_back
 from ..errors import AxisError, BatchError, ShapeError
 from . import trees
 
@@ -67,8 +70,10 @@ def vmap(
     ShapeError
         If arguments differ in the number of examples, or none tells it.
     BatchError
-        If f looks at a value, makes an array whose shape depends on values, or gives a result that
-        differs between examples where `out_axes` is None.
+        If f looks at a value, makes an array whose shape depends on values, writes values that differ
+        between examples into a Tensor from outside, or gives such where `out_axes` is None.
+    TypeError, ValueError
+        If one of these arguments is not what it must be.
 
     Examples
     --------
@@ -80,12 +85,13 @@ def vmap(
     >>> gradients(1.0, np.array([1.0, 2.0]))
     array([2., 8.])
     """
+    if not callable(f):
+        raise TypeError(f"vmap: expected a function, got {type_name(f)}")
     in_axes = in_axes if in_dims is None else in_dims
     out_axes = out_axes if out_dims is None else out_dims
     if randomness not in ("error", "different", "same"):
         raise ValueError(f"vmap: randomness must be 'error', 'different' or 'same', got {randomness!r}")
-    if chunk_size is not None and chunk_size < 1:
-        raise ValueError(f"vmap: chunk_size must be at least 1, got {chunk_size}")
+    axis_size, chunk_size = _count("axis_size", axis_size, 0), _count("chunk_size", chunk_size, 1)
 
     @functools.wraps(f, updated=())
     def batched(*args: Any, **kwargs: Any) -> Any:
@@ -93,42 +99,81 @@ def vmap(
         axes = _axes_of("in_axes", tuple(in_axes) if isinstance(in_axes, list) else in_axes, args)
         moved = [_examples_first(x, a) for x, a in zip(leaves, axes, strict=True)]
         size = _size(moved, axes, axis_size)
-        run = functools.partial(_run, f, structure, kwargs, out_axes, leaves, randomness)
+        mapped = [x for x, a in zip(leaves, axes, strict=True) if a is not None] or leaves
+        run = functools.partial(_run, f, structure, kwargs, out_axes, mapped, randomness)
         if chunk_size is None or chunk_size >= size:
             return run(moved, axes, size)
-        return _in_chunks(run, moved, axes, size, chunk_size, out_axes)
+        return _in_chunks(
+            run, moved, axes, size, chunk_size, out_axes, Draws() if randomness == "same" else None
+        )
 
     return batched
 
 
+def _count(name: str, value: Any, least: int) -> int | None:
+    """Return a number of examples that the user named."""
+    if value is None:
+        return None
+    try:
+        n = index(value)
+    except TypeError:
+        raise TypeError(f"vmap: {name} must be an integer or None, got {value!r}") from None
+    if n < least:
+        raise ValueError(f"vmap: {name} must be at least {least}, got {n}")
+    return n
+
+
 def _run(
-    f: Any, structure: Any, kwargs: Any, out_axes: Any, given: Any, randomness: str, moved: Any, axes: Any,
-    size: int,
+    f: Any, structure: Any, kwargs: Any, out_axes: Any, mapped: Any, randomness: str, moved: Any, axes: Any,
+    size: int, draws: Draws | None = None,
 ) -> Any:  # fmt: skip
-    """Call f with the examples along the first axis of what has them, at a level of their own."""
-    batch = Batch(fresh_level(), size, randomness)
-    inputs = [x if a is None else into(x, batch) for x, a in zip(moved, axes, strict=True)]
+    """Call f at a level of its own, and let nothing of that level stay behind."""
+    batch = Batch(fresh_level(), size, randomness, draws)
     token = BATCHES.set((*BATCHES.get(), batch))
     try:
-        out = f(*trees.unflatten(structure, inputs), **kwargs)
+        result = _applied(f, structure, kwargs, out_axes, mapped, moved, axes, batch)
     finally:
         BATCHES.reset(token)
+        batch.ended = True
+        left = take_back(batch)
+    if left:
+        raise BatchError(
+            "vmap: values that differ between examples were written into a Tensor, of shape "
+            f"{tuple(left[0].shape)}, that outlives the call, where they mean nothing; it has its old value "
+            "back. Write to a Tensor made inside the function, or return what is to be written"
+        )
+    return result
+
+
+def _applied(
+    f: Any, structure: Any, kwargs: Any, out_axes: Any, mapped: Any, moved: Any, axes: Any, batch: Batch
+) -> Any:
+    """Call f with the examples along the first axis of what has them; put them in place in the results."""
+    inputs = [_own(x) if a is None else into(x, batch) for x, a in zip(moved, axes, strict=True)]
+    out = f(*trees.unflatten(structure, inputs), **kwargs)
     results, out_structure = trees.flatten(out)
     places = _axes_of("out_axes", out_axes, out)
-    mapped = [x for x, a in zip(given, axes, strict=True) if a is not None] or given
     return trees.unflatten(
-        out_structure,
-        [trees.like_inputs(_result(y, a, batch), mapped) for y, a in zip(results, places, strict=True)],
+        out_structure, [_result(y, a, batch, mapped) for y, a in zip(results, places, strict=True)]
     )
 
 
-def _in_chunks(run: Any, moved: Any, axes: Any, size: int, chunk: int, out_axes: Any) -> Any:
+def _own(x: Any) -> Any:
+    """Return an argument that is the same for all examples; a Tensor as another handle: f may write to it."""
+    return snapshot(x) if type(x) is Tensor else x
+
+
+def _in_chunks(
+    run: Any, moved: Any, axes: Any, size: int, chunk: int, out_axes: Any, draws: Draws | None
+) -> Any:
     """Run chunk by chunk, and join what they give along the axes of the examples."""
     parts = []
     for start in range(0, size, chunk):
         stop = min(start + chunk, size)
         some = [x if a is None else x[start:stop] for x, a in zip(moved, axes, strict=True)]
-        parts.append(run(some, axes, stop - start))
+        if draws is not None:
+            draws.rewind()
+        parts.append(run(some, axes, stop - start, draws))
     places = _axes_of("out_axes", out_axes, parts[0])
     columns = zip(*(trees.flatten(p)[0] for p in parts), strict=True)
     joined = [c[0] if a is None else _joined(c, a) for c, a in zip(columns, places, strict=True)]
@@ -138,6 +183,9 @@ def _in_chunks(run: Any, moved: Any, axes: Any, size: int, chunk: int, out_axes:
 def _joined(parts: Any, axis: int) -> Any:
     tensors = [ops.asarray(p) for p in parts]
     return trees.like_inputs(ops.concat(tensors, axis=axis), [parts[0]])
+
+
+# -- axes --------------------------------------------------------------------------------------------
 
 
 def _axes_of(name: str, axes: Any, tree: Any) -> list[int | None]:
@@ -150,17 +198,19 @@ def _axes_of(name: str, axes: Any, tree: Any) -> list[int | None]:
     ShapeError
         If the structures do not fit.
     """
-    if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
-        return [axes] * len(trees.flatten(tree)[0])
-    if optree.tree_is_leaf(axes):
-        raise TypeError(f"vmap: {name} must be integers or None, or pytrees of them, got {axes!r}")
-    wanted, kinds, _, _ = optree.tree_flatten_one_level(axes, none_is_leaf=True)
-    if optree.tree_is_leaf(tree, none_is_leaf=True):
+    if axes is None or (isinstance(axes, (int, np.integer)) and not isinstance(axes, bool)):
+        return [axes if axes is None else int(axes)] * len(trees.flatten(tree)[0])
+    if optree.tree_is_leaf(axes, namespace=NAMESPACE):
+        raise TypeError(f"vmap: {name} must be an integer or None, or a pytree of them, got {axes!r}")
+    wanted, kinds, _, _ = optree.tree_flatten_one_level(axes, none_is_leaf=True, namespace=NAMESPACE)
+    if optree.tree_is_leaf(tree, none_is_leaf=True, namespace=NAMESPACE):
         raise ShapeError(f"vmap: {name} has {axes!r} for {type_name(tree)}, which has no parts")
-    children, entries, _, _ = optree.tree_flatten_one_level(tree, none_is_leaf=True)
+    children, entries, _, _ = optree.tree_flatten_one_level(tree, none_is_leaf=True, namespace=NAMESPACE)
     if len(wanted) != len(children) or kinds != entries:
+        parts = "one part" if len(children) == 1 else f"{len(children)} parts"
         raise ShapeError(
-            f"vmap: {name}, {axes!r}, does not have the structure of what it is for: {len(children)} parts"
+            f"vmap: {name} has {axes!r} for {type_name(tree)} of {parts}; it must be an integer or None for "
+            "all of them, or have one for each part"
         )
     return [a for w, c in zip(wanted, children, strict=True) for a in _axes_of(name, w, c)]
 
@@ -183,7 +233,10 @@ def _examples_first(x: Any, axis: int | None) -> Any:
 def _shared(x: Any) -> Tensor:
     """Return an array as a Tensor, without a copy: nobody writes to it while `vmap` runs."""
     plain = plain_array(x)
-    return Tensor(plain) if BY_TYPE[type(plain)] is not None else ops.asarray(plain)
+    if BY_TYPE[type(plain)] is None:
+        return ops.asarray(plain)
+    DTYPES[plain.dtype]  # refuses object arrays and strings
+    return Tensor(plain)
 
 
 def _size(moved: Any, axes: Any, axis_size: int | None) -> int:
@@ -200,25 +253,6 @@ def _size(moved: Any, axes: Any, axis_size: int | None) -> int:
     return int(sizes.pop())
 
 
-def _result(y: Any, axis: int | None, batch: Batch) -> Any:
-    """Return a result without this level, with the axis of examples at its place."""
-    if type(y) is Tensor:
-        y._refresh()
-    if type(y) is not Tensor or y._node is not batch:
-        if axis is None:
-            return y
-        y = ops.asarray(y)
-        whole = ops.broadcast_to(y, (batch.size, *y.shape))
-        return ops.moveaxis(whole, 0, _place(axis, whole.ndim))
-    if axis is None:
-        raise BatchError(
-            f"vmap: out_axes is None for a result, of shape {y.shape}, that differs between examples"
-        )
-    whole = y._value.value
-    whole = whole if type(whole) is Tensor else Tensor(_owned(whole))
-    return ops.moveaxis(whole, 0, _place(axis, whole.ndim)) if axis else whole
-
-
 def _place(axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
         raise AxisError(
@@ -227,10 +261,45 @@ def _place(axis: int, ndim: int) -> int:
     return axis
 
 
-def _owned(array: Any) -> Any:
+# -- results -----------------------------------------------------------------------------------------
+
+
+def _result(y: Any, axis: int | None, batch: Batch, mapped: list[Any]) -> Any:
+    """Return a result without this level, with the axis of examples in its place, as the arguments are."""
+    if batch not in batches_of(y):
+        return y if axis is None else _repeated(y, axis, batch, mapped)
+    if axis is None:
+        raise BatchError(
+            f"vmap: out_axes is None for a result, of shape {y.shape}, that differs between examples"
+        )
+    if y._node is not batch:
+        raise BatchError("vmap: a result is from inside another transform, which has ended")
+    whole = y._value.value
+    whole = whole if type(whole) is Tensor else Tensor(_owned(whole, mapped))
+    whole = ops.moveaxis(whole, 0, _place(axis, whole.ndim)) if axis else whole
+    return trees.like_inputs(whole, mapped)
+
+
+def _repeated(y: Any, axis: int, batch: Batch, mapped: list[Any]) -> Any:
+    """Return a result that is the same for all examples once for each."""
+    if type(y) in PYTHON_SCALARS and mapped and not any(type(x) is Tensor for x in mapped):
+        y = np.asarray(y)  # in double precision, as among arrays
+    elif type(y) not in PYTHON_SCALARS and not hasattr(y, "shape"):
+        raise BatchError(
+            f"vmap: a result is {type_name(y)}, which cannot be put together to one for all examples; give "
+            "out_axes=None for it to have it as it is"
+        )
+    y = ops.asarray(y)
+    whole = ops.clone(ops.broadcast_to(y, (batch.size, *y.shape)))
+    return trees.like_inputs(ops.moveaxis(whole, 0, _place(axis, whole.ndim)), mapped)
+
+
+def _owned(array: Any, mapped: list[Any]) -> Any:
     """Return an array that shares no memory with an argument."""
     if isinstance(array, np.generic):
         return array
     backend = BY_TYPE[type(array)]
     assert backend is not None
-    return array if backend.owns_memory(array) else backend.copy(array)
+    if backend.owns_memory(array) and not any(array is x for x in mapped):
+        return array
+    return backend.copy(array)
