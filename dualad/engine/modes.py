@@ -216,14 +216,25 @@ class _Mode:
         self._enter(RECORDING.get())
 
     def _enter(self, before: Any) -> None:
-        _ENTERED.set((*_ENTERED.get(), (self, before)))
-        _set_recording(self._enabled)
+        try:
+            _ENTERED.set((*_ENTERED.get(), (self, before)))
+            _set_recording(self._enabled)
+        except BaseException:  # Ctrl-C, between two instructions
+            self._leave()
+            raise
 
     def __exit__(self, *exc: object) -> None:
+        try:
+            self._leave()
+        except BaseException:
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
         entered = _ENTERED.get()
         if entered and entered[-1][0] is self:
-            _ENTERED.set(entered[:-1])
             _restore(entered[-1][1])
+            _ENTERED.set(entered[:-1])
             return
         for i in reversed(range(len(entered))):  # it is not the innermost
             if entered[i][0] is self:
