@@ -118,7 +118,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     tensor([1., 2.], requires_grad=True)
     """
     x = asarray(data, dtype=dtype, device=device)
-    if type(data) is Tensor:
+    if type(data) is Tensor or x._node is not None:
         x = ops.clone(detach(x))
     if x._node is not None:  # in a vmap: it stays one of a batch
         return require_grad(x) if requires_grad else x

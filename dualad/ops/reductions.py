@@ -14,7 +14,7 @@ from ..batching import along
 from ..dtypes import as_dtype, real_of
 from ..engine.fit import astype
 from ..engine.shapes import kept, reduced
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, is_tracked
 from ..errors import ShapeError
 from ..op import Unary
 from ..rules import Linear, Weighted, conjugate
@@ -213,7 +213,7 @@ def prod(
     x = _accumulator(asarray(x), dtype)
     axes = all_axes("prod", axis if dim is None else dim, len(x.shape))
     keepdims = keepdims or keepdim
-    if x._node is None:
+    if not is_tracked(x):
         y = _prod(x, axis=axes, keepdims=keepdims)
         return y if dtype is None else manip.astype(y, x.dtype, copy=False)
     rest = tuple(i for i in range(x.ndim) if i not in axes)

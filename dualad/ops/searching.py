@@ -17,7 +17,7 @@ from ..batching import (
 from ..engine.node import Batched
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.shapes import reduced, result_dtype, same, shape_of
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, is_tracked
 from ..errors import DTypeError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint
@@ -201,8 +201,10 @@ def sort(
     """
     x = asarray(x)
     axis = one_axis("sort", axis if dim is None else dim, x.ndim)
-    if x._node is None or not x.ndim:
-        return _sort(x, axis=axis, descending=descending, stable=stable) if x.ndim else x
+    if not x.ndim:
+        return x
+    if not is_tracked(x):
+        return _sort(x, axis=axis, descending=descending, stable=stable)
     return take_along_axis(x, argsort(x, axis=axis, descending=descending, stable=stable), axis=axis)
 
 

@@ -13,7 +13,7 @@ from ..backends.registry import BY_TYPE
 from ..batching import apply, is_batched, reshaped, spread
 from ..engine.node import Batched, Standin
 from ..engine.shapes import same, shape_of
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, is_tracked
 from ..errors import BatchError, ShapeError
 from ..op import Op
 from .common import boolean
@@ -133,7 +133,7 @@ def _distinct(name: str, x: Tensor) -> Any:
 
 
 def _read(x: Tensor, values: Any, indices: Any) -> Tensor:
-    return Tensor(values) if x._node is None else getitem(reshape(x, (-1,)), key=indices)
+    return getitem(reshape(x, (-1,)), key=indices) if is_tracked(x) else Tensor(values)
 
 
 # -- membership --------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from ...backends.registry import DTYPES
 from ...batching import broadcast
 from ...engine.fit import astype
-from ...engine.tensor import Tensor
+from ...engine.tensor import Tensor, is_tracked
 from ...op import Op, Unary
 from ...rules import Differential
 from ..common import boolean, real_result
@@ -222,7 +222,7 @@ def eigvalsh(x: Any, /) -> Tensor:
     tensor([1., 2.])
     """
     x = as_matrices("eigvalsh", x, square=True)
-    return _eigvalsh(x) if x._node is None else eigh(x).eigenvalues
+    return eigh(x).eigenvalues if is_tracked(x) else _eigvalsh(x)
 
 
 def eig(x: Any, /) -> EigResult:
@@ -247,7 +247,7 @@ def eigvals(x: Any, /) -> Tensor:
     tensor([ 1., -1.])
     """
     x = as_matrices("eigvals", x, square=True)
-    return _eigvals(x) if x._node is None else eig(x).eigenvalues
+    return eig(x).eigenvalues if is_tracked(x) else _eigvals(x)
 
 
 def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
@@ -279,7 +279,7 @@ def svdvals(x: Any, /) -> Tensor:
     tensor([4., 3.])
     """
     x = as_matrices("svdvals", x)
-    return _svdvals(x) if x._node is None else svd(x, full_matrices=False).S
+    return svd(x, full_matrices=False).S if is_tracked(x) else _svdvals(x)
 
 
 def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
