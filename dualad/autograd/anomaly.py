@@ -12,8 +12,8 @@ from ..backends.registry import BY_TYPE, DTYPES
 from ..engine import shapes
 from ..engine.lines import CALLERS, Line, record_line, user_line
 from ..engine.modes import RECORDING, Observer, observers, set_observers
-from ..engine.node import Batched, Node
-from ..engine.tensor import Tensor
+from ..engine.node import Node
+from ..engine.operands import arrays_in
 from ..errors import AnomalyError
 from ..op import Op
 
@@ -33,18 +33,18 @@ class Anomaly(Observer):
 
     def computed(self, op: Any, values: Any, y: Any, start: float) -> None:
         if self.check_nan and self.check_forward and _within() is None:
-            kind = self._found(values, _arrays(y))
+            kind = self._found(values, arrays_in(y))
             if kind:
                 line = user_line(CALLERS)
-                raise _error("forward", op.name, line, _told_forward(op, values, _arrays(y), kind, line))
+                raise _error("forward", op.name, line, _told_forward(op, values, arrays_in(y), kind, line))
 
     def pushed(self, op: Any, duals: list[Any], t: Any, start: float) -> None:
         if self.check_nan and self.check_forward and _within() is None:
-            tangents = _arrays([d.tangent for d in duals if d is not None])
-            kind = self._found(tangents, _arrays(t))
+            tangents = arrays_in([d.tangent for d in duals if d is not None])
+            kind = self._found(tangents, arrays_in(t))
             if kind:
                 line = user_line(CALLERS)
-                raise _error("tangent", op.name, line, _told_tangent(op, tangents, _arrays(t), kind, line))
+                raise _error("tangent", op.name, line, _told_tangent(op, tangents, arrays_in(t), kind, line))
 
     def recorded(self, node: Node) -> None:
         record_line(node, CALLERS)
@@ -55,7 +55,7 @@ class Anomaly(Observer):
         for i, part in enumerate(parts):
             # Whatever a pull gives is looked at, be its cotangent finite or not: a NaN that was given
             # to `backward`, or that a hook made, is seen where it comes to the first op.
-            kind = self._worst(_arrays(part))
+            kind = self._worst(arrays_in(part))
             if kind:
                 line = node.metadata.get("line") if node.line else None
                 name = getattr(node.op, "name", None) or node.name()
@@ -210,19 +210,6 @@ def is_anomaly_check_nan_enabled() -> bool:
 # -- looking at arrays -------------------------------------------------------------------------------
 
 
-def _arrays(value: Any) -> list[Any]:
-    """Return the backend's arrays in what an op gave or a walk carries, below all levels."""
-    if isinstance(value, (tuple, list)):
-        return [a for v in value for a in _arrays(v)]
-    while True:
-        if type(value) is Tensor:
-            value = value._value
-        elif type(value) is Batched:
-            value = value.value
-        else:
-            return [] if BY_TYPE[type(value)] is None else [value]
-
-
 def _is_finite(value: Any) -> bool:
     """Whether an array, or number, has no NaN and no infinity."""
     if type(value) is np.ndarray or isinstance(value, np.generic):
@@ -284,13 +271,13 @@ def _told_tangent(op: Any, tangents: list[Any], results: list[Any], kind: str, l
 def _told_backward(node: Node, i: int, g: Any, part: Any, kind: str, line: Any) -> Iterator[str]:
     name = getattr(node.op, "name", None) or node.name()
     argument = _argument(node.op, i)
-    array = next(a for a in _arrays(part) if _any(_TESTS[kind], a))
+    array = next(a for a in arrays_in(part) if _any(_TESTS[kind], a))
     where, text = _places(array, kind)
-    came = any(_any(_TESTS[kind], a) for a in _arrays(g))
+    came = any(_any(_TESTS[kind], a) for a in arrays_in(g))
     verb = "was given" if came else "made"
     yield (f"the backward pass of {name} {verb} {_ARTICLES[kind]}: the gradient in {argument} is {text}.")
     yield _line_text(line)
-    for a in _arrays(g):
+    for a in arrays_in(g):
         yield f"  cotangent: {_described(a, where, array.shape)}"
     for read, value in _saved(node, i):
         yield f"  {read}: {_described(value, where, array.shape)}"
@@ -315,7 +302,7 @@ def _saved(node: Node, i: int) -> list[tuple[str, Any]]:
         return []
     places = node.op.maps_for(len(node.saved))[i].reads
     pairs = zip(places, node.saved[i], strict=True)
-    return [("result" if k < 0 else _argument(node.op, k), a) for k, v in pairs for a in _arrays(v)]
+    return [("result" if k < 0 else _argument(node.op, k), a) for k, v in pairs for a in arrays_in(v)]
 
 
 def _line_text(line: Line | None) -> str:

@@ -18,7 +18,7 @@ from ..errors import (
     UnknownOperandError,
 )
 from .namespace import SPACES
-from .node import Standin
+from .node import Batched, Standin
 from .shapes import broadcast
 from .tensor import Tensor, raw_value
 
@@ -57,6 +57,15 @@ class Functions(dict[type, Any]):
                 raise BackendError(f"{self.name}: the {backend.name} backend has no such function") from None
         self[kind] = function
         return function
+
+
+def arrays_in(value: Any) -> list[Any]:
+    """Return the backend's arrays in a value or in a tuple or list of values, below all levels."""
+    if isinstance(value, (tuple, list)):
+        return [a for v in value for a in arrays_in(v)]
+    while isinstance(value, (Tensor, Batched)):
+        value = value._value if isinstance(value, Tensor) else value.value
+    return [] if BY_TYPE[type(value)] is None else [value]
 
 
 def plain_array(value: Any) -> Any:
