@@ -245,3 +245,15 @@ def test_what_does_not_move_has_a_tangent_of_zero_also_where_it_is_infinite():
     assert t[1].tolist() == [0.0, 0.0]
     assert t[2].tolist() == [0.0, 0.0]
     assert y[0] == np.inf
+
+
+def test_numbers_beside_arrays_on_a_device(device):
+    p = {"w": dualad.tensor([1.0, 2.0], device=device), "b": 3.0}
+    f = lambda p: (p["w"] * p["b"]).sum() + p["b"] ** 2  # noqa: E731
+    g = dualad.grad(f)(p)
+    assert (g["w"].tolist(), g["b"], g["w"].device) == ([3.0, 3.0], 9.0, p["w"].device)
+    assert isinstance(g["b"], float)
+    y, t = dualad.jvp(f, (p,), ({"w": p["w"], "b": 1.0},))
+    assert (y.item(), t.item()) == (18.0, 18.0)
+    h = dualad.hvp(f, (p,), ({"w": p["w"] * 0, "b": 1.0},))
+    assert (h["w"].tolist(), h["b"]) == ([1.0, 1.0], 2.0)

@@ -115,7 +115,7 @@ def pushed(
 ) -> tuple[Any, Any, Any]:
     """Return a function's value, its tangent, and its auxiliary output or None; see `jvp`."""
     given, directions, structure = trees.paired(name, primals, tangents)
-    values = [trees.below(leaf, name) for leaf in given]
+    values = trees.all_below(given, name)
     fitted = [trees.fitting(t, v, name, "tangent") for t, v in zip(directions, values, strict=True)]
     results, moved, out_structure, aux = push(name, f, values, fitted, structure, has_aux)
     moved = [trees.zero_tangent(y) if t is None else t for y, t in zip(results, moved, strict=True)]

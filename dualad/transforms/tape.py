@@ -32,7 +32,7 @@ class Inputs:
     def __init__(self, name: str, primals: Any, transposes: bool = False) -> None:
         self.name, self.level, self.transposes = name, fresh_level(), transposes
         self.given, self.structure = trees.flatten(primals)
-        self.values = [trees.below(leaf, name) for leaf in self.given]
+        self.values = trees.all_below(self.given, name)
         self.leaves = [Leaf(self.level, v.shape, v.dtype) for v in self.values]
 
     def tensors(self) -> Any:

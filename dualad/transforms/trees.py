@@ -12,11 +12,12 @@ import numpy as np
 import optree
 
 from ..backends.registry import BY_TYPE, DTYPES
+from ..dtypes import complex64, float32
 from ..engine.dataclasses import NAMESPACE, registered
 from ..engine.fit import zeros
 from ..engine.namespace import ops
 from ..engine.operands import plain_array, snapshot
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, raw_value
 from ..errors import DTypeError, GradientError, ShapeError
 
 #: The structure of one leaf.
@@ -89,7 +90,7 @@ def below(leaf: Any, name: str) -> Any:
     DTypeError
         If the leaf is not a floating-point array or number.
     """
-    if isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic):
+    if is_number(leaf):
         return np.asarray(leaf)[()]  # double precision, as Python's own
     leaf = plain_array(leaf)
     if type(leaf) is not Tensor and BY_TYPE[type(leaf)] is None:
@@ -106,6 +107,30 @@ def below(leaf: Any, name: str) -> Any:
     return snapshot(leaf)
 
 
+def all_below(leaves: list[Any], name: str) -> list[Any]:
+    """Return what a transform computes with for each leaf; numbers are put on the device of the arrays."""
+    values = [below(leaf, name) for leaf in leaves]
+    numbers = [is_number(leaf) for leaf in leaves]
+    home = next((raw_value(v) for v, n in zip(values, numbers, strict=True) if not n), None)
+    if home is None or isinstance(home, (np.ndarray, np.generic)) or not any(numbers):
+        return values
+    return [number_beside(v, home) if n else v for v, n in zip(values, numbers, strict=True)]
+
+
+def is_number(leaf: Any) -> bool:
+    """Whether a leaf is one of Python's floats or complex numbers."""
+    return isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic)
+
+
+def number_beside(value: Any, home: Any) -> Any:
+    """Return a number on the device of an array, in double precision if there is any."""
+    backend = BY_TYPE[type(home)]
+    assert backend is not None
+    device, wide = backend.device_of(home), DTYPES[value.dtype]
+    dtype = wide if backend.has_dtype(wide, device) else (complex64 if wide.is_complex else float32)
+    return backend.from_numpy(np.asarray(value).astype(dtype.name), device)
+
+
 def like_input(result: Any, leaf: Any) -> Any:
     """Return a Tensor or array as what the leaf was: a Tensor, an array, or a number.
 
@@ -116,9 +141,7 @@ def like_input(result: Any, leaf: Any) -> Any:
     if type(leaf) is Tensor or result._node is not None:
         return result
     raw = result._raw
-    if BY_TYPE[type(leaf)] is None or (
-        isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic)
-    ):
+    if BY_TYPE[type(leaf)] is None or is_number(leaf):
         return result.item() if result.size == 1 and not result.ndim else raw
     return np.asarray(raw) if isinstance(leaf, np.ndarray) else raw
 
@@ -148,7 +171,9 @@ def fitting(given: Any, primal: Any, name: str, what: str) -> Any:
     if is_array and given.shape == primal.shape and DTYPES[given.dtype] is DTYPES[primal.dtype]:
         return below(given, name)
     if isinstance(given, (int, float, complex)) and not isinstance(given, np.generic):
-        given = np.asarray(given)  # double precision, as Python's own
+        given = np.asarray(given) * 1.0  # double precision, as Python's own
+        if not isinstance(home := raw_value(primal), (np.ndarray, np.generic)):
+            given = number_beside(given, home)
     t = ops.asarray(given) if type(given) is not Tensor else given
     if tuple(t.shape) != tuple(primal.shape):
         raise ShapeError(f"{name}: the {what} has shape {tuple(t.shape)}, expected {tuple(primal.shape)}")
