@@ -143,7 +143,7 @@ class detect_anomaly:
         dualad.sqrt(x).sum().backward()
         ^^^^^^^^^^^^^^
       cotangent: (2,) float32, all 1.0
-      ...
+      result: (2,) float32, from 0.0 to 1.0, 0.0 at [1]
     """
 
     def __init__(
@@ -328,9 +328,11 @@ def _described(value: Any, where: tuple[int, ...] | None = None, shape: Any = No
     text = f"{a.shape} {DTYPES[value.dtype].name}"
     if not a.ndim:
         return f"{text}, {a[()]}"
-    if where and a.size > 1 and _fits(a.shape, shape):
-        text += f", {np.broadcast_to(a, shape)[where]} at {list(where)}"
-    return text + _range(a)
+    numbers = _range(a)
+    told = numbers.startswith("all") and not numbers.endswith("finite")
+    if where and not told and a.size > 1 and _fits(a.shape, shape):
+        numbers += f", {np.broadcast_to(a, shape)[where]} at {list(where)}"
+    return f"{text}, {numbers}" if numbers else text
 
 
 def _fits(small: Any, shape: Any) -> bool:
@@ -341,14 +343,15 @@ def _fits(small: Any, shape: Any) -> bool:
 
 
 def _range(a: np.ndarray) -> str:
-    """Return between which numbers the finite elements of a real array lie."""
-    if a.dtype.kind == "c":
-        return "" if np.isfinite(a).all() else ", not all finite"
-    numbers = a[np.isfinite(a)] if a.dtype.kind == "f" else a
-    if not numbers.size or a.dtype.kind == "b":
-        return ", none finite" if a.size and a.dtype.kind == "f" else ""
+    """Return between which numbers the finite elements of an array lie."""
+    finite = np.isfinite(a)
+    if a.dtype.kind not in "fiu":
+        return "all finite" if finite.all() else "not all finite"
+    numbers = a[finite]
+    if not numbers.size:
+        return "none finite" if a.size else ""
     low, high = numbers.min(), numbers.max()
-    text = f", all {low}" if low == high else f", from {low} to {high}"
+    text = f"all {low}" if low == high else f"from {low} to {high}"
     return text if numbers.size == a.size else f"{text} where finite"
 
 

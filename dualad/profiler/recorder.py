@@ -83,11 +83,11 @@ class profile(Observer):
     >>> import dualad
     >>> x = dualad.ones((100, 100), requires_grad=True)
     >>> with dualad.profile() as p:
-    ...     (x @ x).exp().sum().backward()
+    ...     (x @ x).log().sum().backward()
     >>> print(p)
     3 ops and their derivatives took ... of ...; graphs kept 78.1 KiB at most
     <BLANKLINE>
-    op      calls  forward       made  pulls  backward       made  saved at peak      total  share
+    op      calls  forward      made  pulls  backward      made  saved at peak    total  share
     ...
     >>> p.save_trace("trace.json")  # doctest: +SKIP
     """

@@ -1,5 +1,7 @@
 """Checks of derivatives, for functions of one's own."""
 
-from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .functional import check_grads
+from .gradcheck import gradcheck, gradgradcheck
+from .report import GradcheckError
 
-__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
+__all__ = ["GradcheckError", "check_grads", "gradcheck", "gradgradcheck"]
