@@ -18,18 +18,14 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-import numpy as np
-
 from .batching import into
 from .engine.fit import fit, zeros
-from .engine.modes import RECORDING, enable_grad, records
+from .engine.modes import RECORDING, records
 from .engine.namespace import ops
-from .engine.node import Batch, CallNode, Dual, Leaf, Output, fresh_level
+from .engine.node import GROUND, Batch, CallNode, Dual, Leaf, Output, fresh_level
 from .engine.tensor import Tensor, wrap
-from .engine.walk import Walk
 from .errors import GradientError
-
-Values = list[Any]
+from .linear_tape import LinearTape, Values, bare, level_of
 
 
 class Call(ABC):
@@ -113,7 +109,7 @@ class Call(ABC):
         given = [None if g is None else wrap(g) for g in cotangents]
         if differentiable:
             values = [
-                v if p is None else Tensor(_bare(v), p) for v, p in zip(values, node.parents, strict=True)
+                v if p is None else Tensor(bare(v), p) for v, p in zip(values, node.parents, strict=True)
             ]
             outs = self._on_tape(node, outs)
             kept = self._again(kept, values, outs)
@@ -122,7 +118,7 @@ class Call(ABC):
         if not differentiable:
             pulled = [None if g is None else without_level(g, node.level) for g in pulled]
         lifted = any(type(g) is Tensor for g in cotangents) or any(o._node is not None for o in outs)
-        return pulled if lifted else [None if g is None else _bare(g) for g in pulled]
+        return pulled if lifted else [None if g is None else bare(g) for g in pulled]
 
     def _again(self, kept: Callable[[], Any], values: Values, outs: Values) -> Callable[[], Any]:
         """Return what is kept as seen from these arguments and outputs, when it is asked for."""
@@ -131,9 +127,9 @@ class Call(ABC):
     def _on_tape(self, node: CallNode, outs: Values) -> Values:
         """Return the outputs with the history that a node gives them."""
         if len(outs) == 1:
-            return [Tensor(_bare(outs[0]), node)]
+            return [Tensor(bare(outs[0]), node)]
         return [
-            Tensor(_bare(o), Output(node, i, o.shape, _bare(o).dtype)) if self.moves(i, o) else o
+            Tensor(bare(o), Output(node, i, o.shape, bare(o).dtype)) if self.moves(i, o) else o
             for i, o in enumerate(outs)
         ]
 
@@ -179,7 +175,7 @@ class BatchedCall(Call):
         self, kept: Callable[[], Any], values: Values, outs: Values, others: Values
     ) -> tuple[BatchedCall, Callable[[], Any]]:
         """Return this at a level above those of tangents or cotangents, which may be of later levels."""
-        if max(map(_level, others), default=-1) < self.batch.level:
+        if max(map(level_of, others), default=-1) < self.batch.level:
             return self, kept
         batch = Batch(fresh_level(), self.batch.size, self.batch.randomness)
         here = BatchedCall(self.inner, batch, self.flags)
@@ -194,13 +190,15 @@ class BatchedCall(Call):
 
     def _leave(self, x: Tensor) -> Tensor:
         """Return the values of all examples, also of what is the same for all."""
-        if x._node is self.batch:
+        if level_of(x) == self.batch.level:
             return wrap(x._value.value)
         return ops.broadcast_to(x, (self.batch.size, *x.shape))
 
     def _summed(self, g: Tensor) -> Tensor:
         """Return the cotangent of an argument that all examples share: the sum of theirs."""
-        return ops.sum(wrap(g._value.value), axis=0) if g._node is self.batch else g * self.batch.size
+        if level_of(g) == self.batch.level:
+            return ops.sum(wrap(g._value.value), axis=0)
+        return g * self.batch.size
 
 
 def call(rule: Call, values: Values) -> Values:
@@ -212,27 +210,27 @@ def call(rule: Call, values: Values) -> Values:
         If the function depends, besides its arguments, on a Tensor that is differentiated.
     """
     handles = [handle(v) for v in values]  # the user may write to the arguments later
-    rule.live = tuple(_is_live(v) for v in handles)
+    rule.live = tuple(is_live(v) for v in handles)
     record = bool(RECORDING.get()) and any(rule.live)
     return _call(rule, handles, record, False)[0]
 
 
 def _call(rule: Call, values: Values, record: bool, keep: bool) -> tuple[Values, Callable[[], Any]]:
     """Return the outputs of a call, and what is kept of it, as seen from these arguments, if it is to be."""
-    level = max(map(_level, values), default=-1)
+    level = max(map(level_of, values), default=-1)
     if level < 0:
         if not record:
             return rule.compute(values), _nothing
         outs, kept = rule.forward(values)
         return outs, lambda: kept
-    nodes = [v._node if _level(v) == level else None for v in values]
+    nodes = [v._node if level_of(v) == level else None for v in values]
     top = next(n for n in nodes if n is not None)
     if type(top) is Batch:
         return _call_batched(rule, values, nodes, top, record, keep)
     below = [v if n is None else handle(wrap(v._value)) for v, n in zip(values, nodes, strict=True)]
     if not record or not records(level):
         return _call(rule, below, record, keep)
-    if type(top) is Dual and not keep and all(_level(v) < 0 for v in below):
+    if type(top) is Dual and not keep and all(level_of(v) < 0 for v in below):
         outs, tangents = rule.forward_and_push(below, _tangents(nodes))
         _check_closed(rule, outs, level)
         return _with_tangents(rule, outs, tangents, level), _nothing
@@ -254,9 +252,13 @@ def _call_batched(
         outs = rule.batched(batch, flags, physical)
         results = [into(o, batch) for o in outs]
         return results, rule._again(_nothing, values, results) if keep else _nothing
-    outs, kept = _call(BatchedCall(rule, batch, flags), physical, record, keep)
+    # A level below may need the rule when the `vmap` is over: on a batch that does not end.
+    lasts = any(map(is_live, physical))
+    own = Batch(batch.level, batch.size, batch.randomness, batch.draws) if lasts else batch
+    outs, kept = _call(BatchedCall(rule, own, flags), physical, record, keep)
     _check_closed(rule, outs, batch.level)
-    return [into(o, batch) for o in outs], kept
+    results = [into(o, batch) for o in outs]
+    return results, rule._again(kept, values, results) if keep and lasts else kept
 
 
 def _recorded(
@@ -265,10 +267,8 @@ def _recorded(
     """Return the outputs with a node of the tape."""
     if not any(rule.moves(i, o) for i, o in enumerate(outs)):
         return outs
-    bare = [_bare(o) for o in outs]
-    shape, dtype = (
-        (bare[0].shape, bare[0].dtype) if len(outs) == 1 else (None, tuple((a.shape, a.dtype) for a in bare))
-    )
+    kinds = tuple((o.shape, bare(o).dtype) for o in outs)
+    shape, dtype = kinds[0] if len(outs) == 1 else (None, kinds)
     node = CallNode(rule, level, tuple(nodes), (below, outs, kept), {}, shape, dtype)
     mode = RECORDING.get()
     if type(mode) is not bool:
@@ -283,8 +283,8 @@ def _with_tangents(rule: Call, outs: Values, tangents: Values, level: int) -> Va
         if not rule.moves(i, o):
             results.append(o)
             continue
-        t = zeros(o.shape, o.dtype, beside=_bare(o)) if t is None else _bare(fit(without_level(t, level), o))
-        results.append(Tensor(_bare(o), Dual(level, t)))
+        t = zeros(o.shape, o.dtype, beside=bare(o)) if t is None else bare(fit(without_level(t, level), o))
+        results.append(Tensor(bare(o), Dual(level, t)))
     return results
 
 
@@ -292,46 +292,16 @@ def _tangents(nodes: Values) -> Values:
     return [None if n is None else wrap(n.tangent) for n in nodes]
 
 
-class LinearTape:
-    """A linear function of Tensors, taped, so that its transpose can be had.
-
-    Parameters
-    ----------
-    function : callable
-        It takes a list of Tensors and gives one of Tensors and None.
-    likes : list of Tensor
-        What its arguments are like.
-    """
-
-    def __init__(self, function: Callable[[Values], Values], likes: Values) -> None:
-        self.level = fresh_level()
-        points = [_bare(_small(x)) for x in likes]
-        self.leaves = [Leaf(self.level, p.shape, p.dtype) for p in points]
-        with enable_grad():
-            self.results = function([Tensor(p, leaf) for p, leaf in zip(points, self.leaves, strict=True)])
-
-    def pull(self, cotangents: Values) -> Values:
-        """Return what the transpose gives for cotangents of the results; None stands for zero."""
-        walk = Walk(retain=True)
-        walk.named = False
-        pairs = [
-            (y._node, g)
-            for y, g in zip(self.results, cotangents, strict=True)
-            if g is not None and y is not None and _level(y) == self.level
-        ]
-        plain = all(g._node is None for _, g in pairs)
-        with enable_grad():
-            for node, g in pairs:
-                g = fit(g, node)
-                walk.deposit(node, _bare(g) if plain else g)
-            found = walk.run(self.leaves)
-        return [wrap(found[leaf]) if leaf in found else None for leaf in self.leaves]
-
-
-def _small(x: Tensor) -> Any:
-    """Return where a linear function is taped: small, in case it clips, and not 0, which is masked."""
-    eps = np.finfo(np.dtype(x.dtype.name)).eps
-    return wrap(zeros(x.shape, x.dtype, beside=x)) + float(eps)
+def again(rule: Call, values: Values) -> Any:
+    """Return what is kept of a call, by running it once more, on arguments with their history."""
+    try:
+        return rule.forward(values)[1]
+    except Exception as error:
+        error.add_note(
+            f"{rule.name}: its forward pass is run again, on Tensors with their history, as its rule is "
+            "differentiated, and keeps what is neither an argument nor an output."
+        )
+        raise
 
 
 # -- levels ----------------------------------------------------------------------------------------
@@ -360,20 +330,13 @@ def handle(x: Tensor) -> Tensor:
     return Tensor(x._value, x._node)
 
 
-def _bare(x: Tensor) -> Any:
-    """Return what a Tensor of a higher level has as its value for a Tensor: if that is plain, its array."""
-    return x._value if x._node is None else x
+def argument(x: Tensor) -> Tensor:
+    """Return an argument for a user's function, which may write to it."""
+    own = handle(x)
+    return ops.clone(own) if type(own._node) is Leaf and own._node.level == GROUND else own
 
 
-def _level(x: Any) -> int:
-    """Return the level of a Tensor; -1 of what has none."""
-    if type(x) is not Tensor:
-        return -1
-    x._refresh()
-    return -1 if x._node is None else int(x._node.level)
-
-
-def _is_live(x: Any) -> bool:
+def is_live(x: Any) -> bool:
     """Return whether a Tensor is differentiated at any level."""
     while type(x) is Tensor and x._node is not None:
         if type(x._node) is not Batch:
@@ -384,12 +347,12 @@ def _is_live(x: Any) -> bool:
 
 def without_level(x: Tensor, level: int) -> Tensor:
     """Return a result of a rule without the level it is for, which only a closed-over Tensor can bring."""
-    return wrap(x._value) if _level(x) == level else x
+    return wrap(x._value) if level_of(x) == level else x
 
 
 def _check_closed(rule: Call, outs: Values, level: int) -> None:
     """Raise unless what was computed below a level is of lower levels."""
-    if max(map(_level, outs), default=-1) < level:
+    if max(map(level_of, outs), default=-1) < level:
         return
     names = [n for f in rule.functions for n in _tracked_names(f, level)]
     which = " and ".join(repr(n) for n in dict.fromkeys(names)) or "a Tensor"
@@ -408,5 +371,5 @@ def _tracked_names(f: Any, level: int) -> list[str]:
     return [
         n
         for n, x in {**names.globals, **names.nonlocals}.items()
-        if _level(x) >= level >= 0 and x is not None
+        if level_of(x) >= level >= 0 and x is not None
     ]

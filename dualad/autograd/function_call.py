@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from .. import batching
-from ..call import Call, call, handle
+from ..call import Call, again, argument, call, handle, is_live
 from ..engine.fit import fit
 from ..engine.modes import enable_grad, no_grad
 from ..engine.namespace import ops
@@ -50,20 +49,18 @@ class FunctionCall(Call):
         values = [self.args[i] for i in self.places]
         outs = call(self, values) if values else self.compute([])
         returned = list(outs)
-        for argument, n in self.dirty.items():
-            check_writable(self.args[argument])
-            assign(self.args[argument], outs[n])
-            returned[n] = self.args[argument]
+        for i, n in self.dirty.items():
+            check_writable(self.args[i])
+            assign(self.args[i], outs[n])
+            returned[n] = self.args[i]
         return self._arranged(returned)
 
     def forward(self, values: list[Any]) -> tuple[list[Any], Any]:
-        return self._run(values, no_grad())
-
-    def _run(self, values: list[Any], mode: AbstractContextManager[Any]) -> tuple[list[Any], Residuals]:
-        handles = [handle(v) for v in values]
-        inputs = self._inputs(handles)
-        ctx = self._ctx()
-        with mode:
+        given = [argument(v) for v in values]
+        before = [handle(x) for x in given]
+        inputs, ctx = self._inputs(given), self._ctx()
+        # Without history nothing is recorded, as in PyTorch; with one, forward is run again to have it.
+        with enable_grad() if any(map(is_live, given)) else no_grad():
             if self.function.setup_context is None:
                 out = self.function.forward(ctx, *inputs)
             else:
@@ -72,11 +69,11 @@ class FunctionCall(Call):
         outputs = self._taken(out)
         self._mark_constant(ctx, outputs)
         self._mark_dirty(ctx, inputs, outputs)
-        return [as_tensor(y) for y in outputs], self._residuals(ctx, handles, values, outputs)
+        return [as_tensor(y) for y in outputs], self._residuals(ctx, given, before, outputs)
 
-    def _residuals(self, ctx: FunctionCtx, handles: Any, values: Any, outputs: Any) -> Residuals:
+    def _residuals(self, ctx: FunctionCtx, given: Any, before: Any, outputs: Any) -> Residuals:
         ctx._dirty = ctx._constant = ()
-        return Residuals(vars(ctx), handles, values, outputs, self.args, opaque=False)
+        return Residuals(vars(ctx), given, before, outputs, self.args, opaque=False)
 
     def seen(self, kept: Callable[[], Any], values: list[Any], outs: list[Any]) -> Any:
         if self.function.setup_context is not None:
@@ -88,29 +85,18 @@ class FunctionCall(Call):
                 "setup_context(ctx, inputs, output), and forward(*args) without ctx"
             )
         if not residuals.complete:
-            residuals = self._run_again(values)
+            residuals = again(self, values)
         return residuals.on(values, outs)
 
     def _set_up(self, values: list[Any], outs: list[Any]) -> Residuals:
         """Call setup_context on arguments and outputs with a history."""
-        ctx, handles, outputs = self._ctx(), [handle(v) for v in values], [handle(o) for o in outs]
-        inputs = self._inputs(handles)
-        for argument, n in self.dirty.items():
-            inputs[argument] = outputs[n]
+        given, outputs = [handle(v) for v in values], [handle(o) for o in outs]
+        inputs, ctx = self._inputs(given), self._ctx()
+        for i, n in self.dirty.items():
+            inputs[i] = outputs[n]
         self.function.setup_context(ctx, tuple(inputs), self._arranged(outputs))
         self._mark_constant(ctx, outputs)
-        return self._residuals(ctx, handles, values, outputs)
-
-    def _run_again(self, values: list[Any]) -> Residuals:
-        try:
-            return self._run(values, enable_grad())[1]
-        except Exception as error:
-            error.add_note(
-                f"{self.name}: forward is run on Tensors with their history, as backward is differentiated "
-                "and a Tensor was saved that is neither argument nor output. Return it as an output, or say "
-                "with @once_differentiable that backward cannot be differentiated."
-            )
-            raise
+        return self._residuals(ctx, given, values, outputs)
 
     def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
         if self.function.backward is None:
@@ -196,7 +182,7 @@ class FunctionCall(Call):
         dims: list[int | None] = [None] * len(self.args)
         for i, flag in zip(self.places, flags, strict=True):
             dims[i] = 0 if flag else None
-        inputs = self._inputs([handle(v) for v in values])
+        inputs = self._inputs([argument(v) for v in values])
         info = VmapInfo(batch.size, batch.randomness)
         given = self.function.vmap(info, tuple(dims), *inputs)
         if not isinstance(given, (tuple, list)) or len(given) != 2:

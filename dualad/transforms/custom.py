@@ -14,11 +14,12 @@ from typing import Any
 
 import optree
 
-from ..call import Call, LinearTape, call, handle, without_level
+from ..call import Call, again, argument, call, handle, without_level
 from ..engine.dataclasses import NAMESPACE
 from ..engine.namespace import ops
 from ..engine.operands import type_name
 from ..errors import GradientError
+from ..linear_tape import LinearTape
 from . import trees
 from .arguments import Arguments, Outputs, has_level, positional, signature_of
 from .residuals import Residuals
@@ -285,7 +286,7 @@ class _TreeCall(Call):
         self.functions = (custom._f,)
 
     def compute(self, values: list[Any]) -> list[Any]:
-        return self.outputs.taken(self.custom._f(*self._filled(values)))
+        return self.outputs.taken(self.custom._f(*self._filled([argument(v) for v in values])))
 
     def _filled(self, values: list[Any]) -> list[Any]:
         """Return all arguments, with these Tensors among them."""
@@ -300,18 +301,19 @@ class _PullCall(_TreeCall):
         self.functions = (custom._f, custom._fwd)
 
     def forward(self, values: list[Any]) -> tuple[list[Any], Any]:
-        handles = [handle(v) for v in values]
-        given = self.custom._fwd(*self._filled(handles))
+        inputs = [argument(v) for v in values]
+        before = [handle(x) for x in inputs]
+        given = self.custom._fwd(*self._filled(inputs))
         out, residuals = _pair(self.name, "fwd", given, "(output, residuals)")
         outs = self.outputs.taken(out)
         leaves = trees.flatten(out)[0]
         outputs = [leaves[i] for i in self.outputs.places]
-        return outs, Residuals(residuals, handles, values, outputs, self.arguments.leaves)
+        return outs, Residuals(residuals, inputs, before, outputs, self.arguments.leaves)
 
     def seen(self, kept: Callable[[], Any], values: list[Any], outs: list[Any]) -> Any:
         residuals = kept()
         if not residuals.complete:
-            residuals = self.forward(values)[1]
+            residuals = again(self, values)
         return residuals.on(values, outs)
 
     def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
@@ -340,7 +342,7 @@ class _PushCall(_TreeCall):
         return [without_level(o, tape.level) for o in outs], tape
 
     def forward_and_push(self, values: list[Any], tangents: list[Any]) -> tuple[list[Any], list[Any]]:
-        primals = self.arguments.filled([handle(v) for v in values])
+        primals = self.arguments.filled([argument(v) for v in values])
         given = self.custom._jvp(*self.fixed, primals, self.arguments.tangents(tangents))
         out, tangent = _pair(self.name, "the rule", given, "(output, tangent)")
         outs = self.outputs.taken(out)

@@ -23,7 +23,7 @@ class Residuals:
     ----------
     tree : pytree
         What was kept.
-    handles, values : lists of Tensor
+    given, before : lists of Tensor
         The Tensors that the function was given, and what they were: it may have written to them.
     outputs : list
         What it gave.
@@ -42,16 +42,17 @@ class Residuals:
     def __init__(
         self,
         tree: Any,
-        handles: list[Tensor],
-        values: list[Tensor],
+        given: list[Tensor],
+        before: list[Tensor],
         outputs: list[Any],
         constants: list[Any],
         opaque: bool = True,
     ) -> None:
         leaves, self._structure = trees.flatten(tree)
-        places = {id(y): len(values) + i for i, y in enumerate(outputs)}
+        places = {id(y): len(given) + i for i, y in enumerate(outputs)}
         places |= {id(x): _CONSTANT for x in constants}
-        places |= {id(h): i for i, (h, v) in enumerate(zip(handles, values, strict=True)) if _unchanged(h, v)}
+        pairs = zip(given, before, strict=True)
+        places |= {id(x): i for i, (x, was) in enumerate(pairs) if _is_still(x, was)}
         self._links = [places.get(id(leaf)) for leaf in leaves]
         self.complete = all(
             link is not None or not _may_move(leaf, opaque)
@@ -76,9 +77,9 @@ class Residuals:
         return trees.unflatten(self._structure, leaves)
 
 
-def _unchanged(h: Tensor, v: Tensor) -> bool:
-    h._refresh()
-    return h._value is v._value and h._node is v._node
+def _is_still(x: Tensor, was: Tensor) -> bool:
+    x._refresh()
+    return x._value is was._value and x._node is was._node
 
 
 def _as_now(leaf: Any) -> Any:
