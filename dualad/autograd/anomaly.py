@@ -12,8 +12,9 @@ from ..backends.registry import BY_TYPE, DTYPES
 from ..engine import shapes
 from ..engine.lines import CALLERS, Line, record_line, user_line
 from ..engine.modes import RECORDING, Observer, observers, set_observers
-from ..engine.node import Node
+from ..engine.node import Batched, Dual, Node
 from ..engine.operands import arrays_in
+from ..engine.tensor import Tensor
 from ..errors import AnomalyError
 from ..op import Op
 
@@ -40,11 +41,12 @@ class Anomaly(Observer):
 
     def pushed(self, op: Any, duals: list[Any], t: Any, start: float) -> None:
         if self.check_nan and self.check_forward and _within() is None:
-            tangents = arrays_in([d.tangent for d in duals if d is not None])
-            kind = self._found(tangents, arrays_in(t))
+            tangents = _moving_arrays([d.tangent for d in duals if d is not None])
+            results = _moving_arrays(t)
+            kind = self._found(tangents, results)
             if kind:
                 line = user_line(CALLERS)
-                raise _error("tangent", op.name, line, _told_tangent(op, tangents, arrays_in(t), kind, line))
+                raise _error("tangent", op.name, line, _told_tangent(op, tangents, results, kind, line))
 
     def recorded(self, node: Node) -> None:
         record_line(node, CALLERS)
@@ -55,7 +57,7 @@ class Anomaly(Observer):
         for i, part in enumerate(parts):
             # Whatever a pull gives is looked at, be its cotangent finite or not: a NaN that was given
             # to `backward`, or that a hook made, is seen where it comes to the first op.
-            kind = self._worst(arrays_in(part))
+            kind = self._worst(_moving_arrays(part))
             if kind:
                 line = node.metadata.get("line") if node.line else None
                 name = getattr(node.op, "name", None) or node.name()
@@ -210,6 +212,18 @@ def is_anomaly_check_nan_enabled() -> bool:
 # -- looking at arrays -------------------------------------------------------------------------------
 
 
+def _moving_arrays(value: Any) -> list[Any]:
+    """Return the arrays in a derivative, with those of its own tangents in forward mode around it."""
+    if isinstance(value, (tuple, list)):
+        return [a for v in value for a in _moving_arrays(v)]
+    found, inner = arrays_in(value), value
+    while isinstance(inner, (Tensor, Batched)):
+        if isinstance(inner, Tensor) and type(inner._node) is Dual:
+            found += _moving_arrays(inner._node.tangent)
+        inner = inner._value if isinstance(inner, Tensor) else inner.value
+    return found
+
+
 def _is_finite(value: Any) -> bool:
     """Whether an array, or number, has no NaN and no infinity."""
     if type(value) is np.ndarray or isinstance(value, np.generic):
@@ -271,11 +285,13 @@ def _told_tangent(op: Any, tangents: list[Any], results: list[Any], kind: str, l
 def _told_backward(node: Node, i: int, g: Any, part: Any, kind: str, line: Any) -> Iterator[str]:
     name = getattr(node.op, "name", None) or node.name()
     argument = _argument(node.op, i)
-    array = next(a for a in arrays_in(part) if _any(_TESTS[kind], a))
+    array = next(a for a in _moving_arrays(part) if _any(_TESTS[kind], a))
     where, text = _places(array, kind)
-    came = any(_any(_TESTS[kind], a) for a in arrays_in(g))
+    came = any(_any(_TESTS[kind], a) for a in _moving_arrays(g))
+    tangent = "" if any(a is array for a in arrays_in(part)) else "the tangent of "
     verb = "was given" if came else "made"
-    yield (f"the backward pass of {name} {verb} {_ARTICLES[kind]}: the gradient in {argument} is {text}.")
+    what = f"{tangent}the gradient in {argument}"
+    yield f"the backward pass of {name} {verb} {_ARTICLES[kind]}: {what} is {text}."
     yield _line_text(line)
     for a in arrays_in(g):
         yield f"  cotangent: {_described(a, where, array.shape)}"

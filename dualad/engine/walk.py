@@ -320,7 +320,7 @@ def _annotate(error: BaseException, node: Node) -> None:
     note = f"This is from the backward pass, at {node.name()}"
     note += f", whose op was called here:\n{line}" if line else "."
     # A hook may raise the same error once more, and anomaly mode's own says all of it.
-    if note not in getattr(error, "__notes__", ()) and not (line and line in str(error)):
+    if note not in getattr(error, "__notes__", ()) and not (line and f"{line}\n" in f"{error}\n"):
         error.add_note(note)
 
 
