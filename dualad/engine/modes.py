@@ -185,6 +185,11 @@ class observing:
 BATCHES: ContextVar[tuple[Any, ...]] = ContextVar("dualad_batches", default=())
 
 
+def batches() -> tuple[Any, ...]:
+    """Return the batches that are under way; one that Ctrl-C ended at the wrong moment is not."""
+    return tuple(batch for batch in BATCHES.get() if not batch.ended)
+
+
 def is_grad_enabled() -> bool:
     """Return whether ops on Tensors that require grad are recorded.
 

@@ -13,7 +13,7 @@ import optree
 from ..backends.registry import BY_TYPE, DTYPES
 from ..batching import Draws, into
 from ..engine.dataclasses import NAMESPACE
-from ..engine.modes import BATCHES
+from ..engine.modes import BATCHES, batches
 from ..engine.namespace import ops
 from ..engine.node import Batch, fresh_level
 from ..engine.operands import PYTHON_SCALARS, plain_array, snapshot, type_name
@@ -129,12 +129,13 @@ def _run(
 ) -> Any:  # fmt: skip
     """Call f at a level of its own, and let nothing of that level stay behind."""
     batch = Batch(fresh_level(), size, randomness, draws)
-    token = BATCHES.set((*BATCHES.get(), batch))
+    around = batches()
     try:
+        BATCHES.set((*around, batch))
         result = _applied(f, structure, kwargs, out_axes, mapped, moved, axes, batch)
     finally:
-        BATCHES.reset(token)
-        batch.ended = True
+        batch.ended = True  # first of all: Ctrl-C may come before the next line
+        BATCHES.set(around)
         left = take_back(batch)
     if left:
         raise BatchError(
