@@ -66,6 +66,13 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def programs(session: nox.Session) -> None:
+    """Hold 20,000 random programs, or so many, from a seed on, to the laws of derivatives."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/programs.py", *(session.posargs or ["20000"]))
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and layout."""
     session.install("ruff>=0.12")
