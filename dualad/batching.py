@@ -120,6 +120,10 @@ def broadcast(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
     """Batch a function of elements, or of the matrices in the last axes: leading axes broadcast."""
     if len(values) == 1:
         return op.below(values[0].value, **static)
+    if len(values) == 2 and type(values[0]) is type(values[1]) is Batched:
+        a, b = values[0].value, values[1].value
+        if len(a.shape) == len(b.shape):
+            return op.below(a, b, **static)
     ndim = max([_ndim(v) for v in values])
     return op.below(*[aligned(v, ndim) for v in values], **static)
 

@@ -40,7 +40,7 @@ class Functions(dict[type, Any]):
     """
 
     def __init__(self, name: str, compute: Any = None) -> None:
-        super().__init__(dict.fromkeys((Tensor, Standin, *PYTHON_SCALARS)))
+        super().__init__(dict.fromkeys((Tensor, Standin, Batched, *PYTHON_SCALARS)))
         self.name, self.compute = name, compute
 
     def __missing__(self, kind: type) -> Any:

@@ -11,19 +11,22 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from ..backends.registry import BY_TYPE
 from ..batching import is_batched, reshaped, spread
+from ..engine.fit import zeros
 from ..engine.node import Batched
 from ..engine.operands import PYTHON_SCALARS
-from ..engine.shapes import broadcast
+from ..engine.shapes import broadcast, shape_of
 from ..engine.tensor import Tensor, raw_value
-from ..errors import AxisError, BatchError
+from ..errors import AxisError, BatchError, ShapeError
 from ..op import REGISTRY, Op
 from ..rules import Joint, Linear
 from .common import same_dtype
 from .conversion import asarray
 from .elementwise import add
-from .indexing import getitem, setitem
+from .indexing import getitem, setitem, unwrap_key
 from .manipulation import astype, broadcast_to
 from .searching import nonzero, where
 
@@ -64,6 +67,17 @@ def _set_rows_of_examples(op: Any, size: int, values: Any, static: dict[str, Any
     return reshaped(y, (size, n, *rest))
 
 
+def _written_rows(xp: Any, g: Any, like: Any, index: Any) -> Any:
+    """Read the cotangent of what was written; where a row was written twice, of the last value."""
+    read, count = rows.within(xp, g, index), prod(index.shape)
+    if count < 2:
+        return read
+    order = xp.reshape(xp.cumulative_sum(xp.ones_like(xp.reshape(index, (count,))), axis=0), index.shape)
+    places = set_rows.within(xp, order, zeros(g.shape[:1], index.dtype, index), index)
+    lasts = rows.within(xp, places, index) == order
+    return xp.where(xp.reshape(lasts, (*index.shape, *[1] * (len(g.shape) - 1))), read, 0)
+
+
 #: ``x[index]``, for one array of indices that are not negative.
 rows: Op = Op(
     "rows(x, index)",
@@ -87,7 +101,7 @@ add_rows: Op = Op(
 #: x with ``x[index] = value`` done; the value has the shape of ``x[index]``, or is a number.
 set_rows: Op = Op(
     "set_rows(value, x, index)",
-    Joint(lambda xp, g, like, index: rows.within(xp, g, index)),
+    Joint(_written_rows),
     Joint(lambda xp, g, like, index: set_rows.within(xp, 0, g, index), masks=True),
     None,
     shape=lambda value, x, index: x.shape,
@@ -106,23 +120,25 @@ class _Way:
     """The way from an array to its rows, and from what is read of them to what the key stands for."""
 
     basic: tuple[Any, ...]  # the slices and new axes of the key, with all of an axis for each index array
-    order: tuple[int, ...]  # the axes after that, those with an index array in front
+    shape: tuple[int, ...]  # of what these leave
+    order: tuple[int, ...]  # its axes, those with an index array in front
     count: int  # how many these are
     index: Tensor  # which row, counted over these axes
     place: int  # where NumPy puts the axes of the index
 
     def rows_of(self, x: Tensor) -> Tensor:
         """Return x in rows."""
-        y = _permute_dims(getitem(x, key=self.basic), axes=self.order)
-        return _reshape(y, shape=(prod(y.shape[: self.count]), *y.shape[self.count :]))
+        y = x if all(k == slice(None) for k in self.basic) else getitem(x, key=self.basic)
+        y = _permuted(y, self.order)
+        return _shaped(y, (prod(y.shape[: self.count]), *y.shape[self.count :]))
 
     def as_key_has_it(self, y: Tensor) -> Tensor:
         """Return what was read of the rows with its axes where NumPy has them."""
-        return _permute_dims(y, axes=self._axes(y.ndim))
+        return _permuted(y, self._axes(y.ndim))
 
     def as_rows_have_it(self, y: Tensor) -> Tensor:
         """Return an array in the form of what is read with its axes as the rows have them."""
-        return _permute_dims(y, axes=_inverse(self._axes(y.ndim)))
+        return _permuted(y, _inverse(self._axes(y.ndim)))
 
     def _axes(self, ndim: int) -> tuple[int, ...]:
         k, before = self.index.ndim, self.index.ndim + self.place
@@ -130,9 +146,16 @@ class _Way:
 
     def put_back(self, z: Tensor, x: Tensor) -> Tensor:
         """Return x with its rows, but for what the slices leave out, replaced by z."""
-        shape = getitem(x, key=self.basic).shape
-        y = _permute_dims(_reshape(z, shape=tuple(shape[i] for i in self.order)), axes=_inverse(self.order))
-        return setitem(x, y, key=self.basic)
+        y = _permuted(_shaped(z, tuple(self.shape[i] for i in self.order)), _inverse(self.order))
+        return y if all(k == slice(None) for k in self.basic) else setitem(x, y, key=self.basic)
+
+
+def _permuted(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return x if axes == tuple(range(len(axes))) else _permute_dims(x, axes=axes)
+
+
+def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return x if shape == x.shape else _reshape(x, shape=shape)
 
 
 def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
@@ -143,30 +166,37 @@ def _way(x: Tensor, key: Any) -> _Way:
     basic: list[Any] = []
     found: list[tuple[int, Tensor]] = []  # the axis, and its index from 0 on
     axis = 0
-    for k in _complete(key, x.shape):
+    for k in _complete(key, x):
+        if isinstance(k, Tensor) and not k.ndim and k.dtype.kind == "bool":
+            found.append(
+                (len(basic), nonzero(k.reshape(1))[0])
+            )  # True or False: a new axis, or nothing on it
+            basic.append(None)
+            continue
         if isinstance(k, Tensor):
             found.append((len(basic), _counted(k, x.shape[axis], axis)))
             k = slice(None)
         basic.append(k)
         axis += k is not None
     axes = [a for a, _ in found]
-    together = axes == list(range(axes[0], axes[0] + len(axes)))
-    shape = getitem(x, key=tuple(basic)).shape
+    shape = np.broadcast_to(np.int8(0), x.shape)[tuple(basic)].shape
     index = found[0][1]
     for a, more in found[1:]:
         index = index * shape[a] + more
     rest = [a for a in range(len(basic)) if a not in axes]
-    return _Way(tuple(basic), (*axes, *rest), len(axes), index, axes[0] if together else 0)
+    together = axes == list(range(axes[0], axes[0] + len(axes)))
+    return _Way(tuple(basic), shape, (*axes, *rest), len(axes), index, axes[0] if together else 0)
 
 
-def _complete(key: Any, shape: tuple[int, ...]) -> list[Any]:
+def _complete(key: Any, x: Tensor) -> list[Any]:
     """Return a key's parts, one for each axis and new axis; what indexes as an array does, as Tensors."""
     parts: list[Any] = []
     for k in key if type(key) is tuple else (key,):
-        if k is None or k is ... or isinstance(k, slice):
-            parts.append(k)
+        part = k if isinstance(k, Tensor) else unwrap_key(k)
+        if part is None or part is ... or type(part) is slice:
+            parts.append(part)
             continue
-        index = asarray(k)
+        index = asarray(part, device=x.device)
         if index.dtype.kind != "bool":
             parts.append(index)
         elif is_batched(index):
@@ -175,27 +205,29 @@ def _complete(key: Any, shape: tuple[int, ...]) -> list[Any]:
                 "dualad.where(mask, x, ...)"
             )
         else:
-            parts.extend(nonzero(index))
-    used = sum(k is not None and k is not ... for k in parts)
-    if used > len(shape):
-        raise AxisError(f"too many indices: the array is {len(shape)}-dimensional, {used} were given")
+            parts.extend(nonzero(index) if index.ndim else (index,))
+    used = sum(
+        not (k is None or k is ... or (isinstance(k, Tensor) and k.dtype.kind == "bool")) for k in parts
+    )
+    if used > x.ndim:
+        raise AxisError(f"too many indices: the array is {x.ndim}-dimensional, {used} were given")
     if ... not in [k for k in parts if not isinstance(k, Tensor)]:
         parts.append(...)
     i = next(i for i, k in enumerate(parts) if k is ...)
-    return [*parts[:i], *[slice(None)] * (len(shape) - used), *parts[i + 1 :]]
+    return [*parts[:i], *[slice(None)] * (x.ndim - used), *parts[i + 1 :]]
 
 
 def _counted(index: Tensor, n: int, axis: int) -> Tensor:
     """Return an index into an axis of length n with what counts from the end counted from the front."""
     if index.dtype.is_differentiable:
         raise IndexError(f"indices must be integers or booleans, got {index.dtype}")
-    raw = raw_value(index)
-    backend = BY_TYPE[type(raw)]
+    backend = BY_TYPE[type(raw_value(index))]
     assert backend is not None
+    index = astype(index, backend.index_dtype(index.device), copy=False)
+    raw = raw_value(index)
     if bool(backend.xp.any((raw < -n) | (raw >= n))):
         raise AxisError(f"an index is out of bounds for axis {axis} with size {n}")
-    index = astype(index, backend.index_dtype(index.device), copy=False)
-    return where(index < 0, index + n, index)
+    return where(index < 0, index + n, index) if bool(backend.xp.any(raw < 0)) else index
 
 
 # -- reading and writing -----------------------------------------------------------------------------
@@ -209,23 +241,47 @@ def read(x: Tensor, key: Any) -> Tensor:
 
 def written(x: Tensor, value: Any, key: Any) -> Tensor:
     """Return x with ``x[key] = value`` done, for such a key."""
-    if isinstance(key, Tensor) and key.dtype.kind == "bool":
-        return _masked(x, value, key)
+    masks = [k for k in (key if type(key) is tuple else (key,)) if _is_mask(k)]
+    if masks:
+        return _masked(x, value, key, masks[0])
     way = _way(x, key)
     z = way.rows_of(x)
     shape = way.as_key_has_it(rows(z, way.index)).shape
-    value = broadcast_to(asarray(value, dtype=x.dtype, device=x.device), shape)
+    value = asarray(value, dtype=x.dtype, device=x.device)
+    try:
+        value = broadcast_to(value, shape)
+    except ShapeError:
+        raise ShapeError(
+            f"x[...] = value: a value of shape {value.shape} does not fit the shape written to, {shape}"
+        ) from None
     return way.put_back(set_rows(way.as_rows_have_it(value), z, way.index), x)
 
 
-def _masked(x: Tensor, value: Any, mask: Tensor) -> Tensor:
-    rest = x.shape[mask.ndim :]
-    fits = mask.shape == x.shape[: mask.ndim]
-    if type(value) not in PYTHON_SCALARS and broadcast(value.shape, rest) != rest:
-        fits = False
-    if not fits:
+def _is_mask(k: Any) -> bool:
+    """Whether a part of a key is a mask that differs between examples."""
+    return isinstance(k, Tensor) and k.dtype.kind == "bool" and is_batched(k)
+
+
+def _broadcasts(value: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a value fits a shape without being longer."""
+    try:
+        return broadcast(shape_of(value), shape) == shape
+    except ValueError:
+        return False
+
+
+def _masked(x: Tensor, value: Any, key: Any, mask: Tensor) -> Tensor:
+    """Write where a mask is true: choose between the value and what is there."""
+    parts = key if type(key) is tuple else (key,)
+    place = next(i for i, k in enumerate(parts) if k is mask)
+    before, behind = parts[:place], parts[place + 1 :]
+    alone = all(k is ... or (type(k) is slice and k == slice(None)) for k in (*before, *behind))
+    axis = x.ndim - mask.ndim - len(behind) if any(k is ... for k in before) else len(before)
+    rest = x.shape[axis + mask.ndim :]
+    if not alone or mask.shape != x.shape[axis : axis + mask.ndim] or not _broadcasts(value, rest):
         raise BatchError(
             f"vmap: x[mask] = value, with a mask of shape {mask.shape} that differs between examples: the "
-            f"value must fit each row, of shape {rest}; use dualad.where(mask, value, x)"
+            f"mask must be the only index, and the value fit each row, of shape {rest}; use "
+            "dualad.where(mask, value, x)"
         )
-    return where(_reshape(mask, shape=(*mask.shape, *[1] * len(rest))), value, x)
+    return where(_shaped(mask, (*mask.shape, *[1] * len(rest))), value, x)

@@ -22,7 +22,7 @@ from ..engine.node import GROUND, Dual, Leaf
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor
 from ..engine.views import assign, give, link, same_view, unshare
-from ..errors import DTypeError, InplaceError, ShapeError
+from ..errors import BatchError, DTypeError, InplaceError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint, Linear
 from .common import one_axis, same_dtype
@@ -105,6 +105,43 @@ def _zero_at(xp: Any, g: Any, like: Any, *, key: Any) -> Any:
     return xp.setitem(g, 0, key=key)
 
 
+def _written_at(xp: Any, g: Any, like: Any, *, key: Any) -> Any:
+    """Read the cotangent of what was written; where one element was written twice, of the last value."""
+    read = xp.copy(xp.getitem(g, key=key))
+    lost = _overwritten(key, g.shape)
+    return read if lost is None else xp.setitem(read, 0, key=np.broadcast_to(lost, read.shape))
+
+
+def _overwritten(key: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return which of the values that are written at a key others take the place of; None if none are."""
+    parts = key if type(key) is tuple else (key,)
+    if is_basic(key) or (len(parts) == 1 and _axes_used(key) > 1):
+        return None  # as a mask of all axes
+    rest = len(shape) - sum(map(_axes_used, parts))
+    lengths: list[int] = []
+    axis = 0
+    for k in parts:
+        n = rest if k is ... else _axes_used(k)
+        # Along the axes of slices one place is as good as another.
+        lengths += [1] * n if k is ... or type(k) is slice else shape[axis : axis + n]
+        axis += n
+    places = np.zeros((*lengths, *[1] * (len(shape) - axis)), dtype=np.intp)
+    small = tuple(slice(None) if type(k) is slice else _for_numpy(k) for k in parts)
+    order = places[small]
+    order = np.arange(order.size).reshape(order.shape)
+    places[small] = order
+    lost = places[small] != order
+    return lost if lost.any() else None
+
+
+def _axes_used(k: Any) -> int:
+    """Return how many axes a part of a key is for."""
+    if k is None or k is ...:
+        return 0
+    k = 0 if type(k) in (int, slice) else np.asarray(_for_numpy(k))
+    return k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
+
+
 getitem = Unary(
     "getitem(x)",
     Linear(
@@ -125,7 +162,7 @@ scatter = Unary(
 # The value comes first: its cotangent is read before the array's is cleared at the key.
 _setitem = Op(
     "setitem(value, x)",
-    Joint(lambda xp, g, like, *, key: xp.copy(xp.getitem(g, key=key))),
+    Joint(_written_at),
     Joint(_zero_at, in_place="result", writes=lambda xp, g, *, key: xp.write(g, 0, key), masks=True),
     shape=lambda value, x, *, key: x.shape,
     dtype=lambda value, x, *, key: same_dtype(x),
@@ -181,6 +218,11 @@ def _unwrap(k: Any) -> Any:
 def _bound(n: Any) -> int | None:
     if n is None or type(n) is int:
         return n
+    if is_batched(n):
+        raise BatchError(
+            "vmap: the bounds of a slice must be the same for all examples; read and write at "
+            "i + dualad.arange(n), where n is"
+        )
     try:
         return index(n)
     except TypeError:

@@ -96,7 +96,9 @@ def vmap(
     @functools.wraps(f, updated=())
     def batched(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = trees.flatten(args)
-        axes = _axes_of("in_axes", tuple(in_axes) if isinstance(in_axes, list) else in_axes, args)
+        axes = _axes_of(
+            "in_axes", tuple(in_axes) if isinstance(in_axes, list) else in_axes, args, len(leaves)
+        )
         moved = [_examples_first(x, a) for x, a in zip(leaves, axes, strict=True)]
         size = _size(moved, axes, axis_size)
         mapped = [x for x, a in zip(leaves, axes, strict=True) if a is not None] or leaves
@@ -153,7 +155,7 @@ def _applied(
     inputs = [_own(x) if a is None else into(x, batch) for x, a in zip(moved, axes, strict=True)]
     out = f(*trees.unflatten(structure, inputs), **kwargs)
     results, out_structure = trees.flatten(out)
-    places = _axes_of("out_axes", out_axes, out)
+    places = _axes_of("out_axes", out_axes, out, len(results))
     return trees.unflatten(
         out_structure, [_result(y, a, batch, mapped) for y, a in zip(results, places, strict=True)]
     )
@@ -175,10 +177,11 @@ def _in_chunks(
         if draws is not None:
             draws.rewind()
         parts.append(run(some, axes, stop - start, draws))
-    places = _axes_of("out_axes", out_axes, parts[0])
+    results, structure = trees.flatten(parts[0])
+    places = _axes_of("out_axes", out_axes, parts[0], len(results))
     columns = zip(*(trees.flatten(p)[0] for p in parts), strict=True)
     joined = [c[0] if a is None else _joined(c, a) for c, a in zip(columns, places, strict=True)]
-    return trees.unflatten(trees.flatten(parts[0])[1], joined)
+    return trees.unflatten(structure, joined)
 
 
 def _joined(parts: Any, axis: int) -> Any:
@@ -189,8 +192,10 @@ def _joined(parts: Any, axis: int) -> Any:
 # -- axes --------------------------------------------------------------------------------------------
 
 
-def _axes_of(name: str, axes: Any, tree: Any) -> list[int | None]:
+def _axes_of(name: str, axes: Any, tree: Any, leaves: int | None = None) -> list[int | None]:
     """Return the axis of each leaf of a tree, from a pytree of axes that has its structure or its beginning.
+
+    `leaves` is how many leaves the tree has, if that is known.
 
     Raises
     ------
@@ -200,7 +205,10 @@ def _axes_of(name: str, axes: Any, tree: Any) -> list[int | None]:
         If the structures do not fit.
     """
     if axes is None or (isinstance(axes, (int, np.integer)) and not isinstance(axes, bool)):
-        return [axes if axes is None else int(axes)] * len(trees.flatten(tree)[0])
+        n = len(trees.flatten(tree)[0]) if leaves is None else leaves
+        return [axes if axes is None else int(axes)] * n
+    if type(axes) is type(tree) is tuple and len(axes) == len(tree):
+        return [a for w, c in zip(axes, tree, strict=True) for a in _axes_of(name, w, c)]
     if optree.tree_is_leaf(axes, namespace=NAMESPACE):
         raise TypeError(f"vmap: {name} must be an integer or None, or a pytree of them, got {axes!r}")
     wanted, kinds, _, _ = optree.tree_flatten_one_level(axes, none_is_leaf=True, namespace=NAMESPACE)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...backends.registry import DTYPES
-from ...batching import broadcast
+from ...batching import apply, broadcast, reshaped
 from ...engine import shapes
+from ...engine.node import Batched
 from ...engine.tensor import Tensor
 from ...errors import ShapeError
 from ...op import Binary, Op, Unary
@@ -75,6 +76,21 @@ def _slogdet_moves(xp: Any, t: Any, x: Any, y: Any) -> Any:
     return (y[0] * (turn - grows) if DTYPES[x.dtype].is_complex else xp.zeros_like(y[0])), grows
 
 
+def _solve_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
+    """Batch a system. A matrix that is the same for all is factored once: examples are columns for it."""
+    x1, x2 = values
+    if type(x1) is Batched:
+        return broadcast(op, size, values, static)
+    _, *leading, n, columns = x2.value.shape
+    last = len(leading)  # where the axis of the examples goes, behind that of the rows
+    to_columns = (*range(1, last + 2), 0, last + 2)
+    sides = reshaped(apply("permute_dims", x2.value, axes=to_columns), (*leading, n, size * columns))
+    y = op.below(x1, sides)
+    y = reshaped(y, (*y.shape[:-1], size, columns))
+    last = len(y.shape) - 2
+    return apply("permute_dims", y, axes=(last, *range(last), last + 1))
+
+
 # -- ops ---------------------------------------------------------------------------------------
 
 _inv = Unary("linalg.inv(x)", Differential(lambda xp, t, y: -(y @ t @ y)), batch=broadcast)
@@ -83,7 +99,7 @@ _solve = Binary(
     Differential(lambda xp, t, x1, y: -xp.linalg.solve(x1, t @ y)),
     Linear(lambda xp, g, like, x1: xp.linalg.solve(adjoint(xp, x1), g)),
     shape=shapes.matmul,
-    batch=broadcast,
+    batch=_solve_examples,
 )
 _pinv = Unary("linalg.pinv(x)", Differential(_pinv_moves), batch=broadcast)
 _adjugate = Unary("adjugate(x)", Differential(_cofactors_move), compute=_cofactors, batch=broadcast)
