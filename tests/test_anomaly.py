@@ -69,8 +69,8 @@ def test_the_op_the_shapes_and_the_line_are_named(device):
         "log made an infinity of finite numbers: its result is -inf at [0, 1] (1 of 3 elements).\n"
     )
     assert f'  File "{__file__}", line {_at("the log")}, in _loss\n    return dualad.log(q).sum()' in text
-    assert "  x: (1, 3) float64, from 0.0 to 4.0, 0.0 at [0, 1]\n" in text
-    assert "  result: (1, 3) float64, from 0.6931471805599453 to 1.38629" in text
+    assert "  x: (1, 3) float64, from 0 to 4, 0 at [0, 1]\n" in text
+    assert "  result: (1, 3) float64, from 0.693147 to 1.38629 where finite" in text
     # Which of its calls it was: the callers, the outermost first, without those of libraries.
     assert text.index("f(*args)") < text.index("in _loss")
     assert "_pytest" not in text
@@ -262,8 +262,8 @@ def test_a_backward_anomaly_has_the_line_of_the_forward_call(device):
     assert lines[0] == (
         "the backward pass of sqrt made an infinity: the gradient in x is inf at [0, 1] (1 of 2 elements)."
     )
-    assert "  cotangent: (1, 2) float64, all 3.0" in lines
-    assert "  result: (1, 2) float64, from 0.0 to 2.0, 0.0 at [0, 1]" in lines
+    assert "  cotangent: (1, 2) float64, all 3" in lines
+    assert "  result: (1, 2) float64, from 0 to 2, 0 at [0, 1]" in lines
     assert not getattr(error, "__notes__", [])  # all is said
 
 
@@ -373,7 +373,7 @@ def test_forward_mode(device):
         "the derivative of sqrt made an infinity in forward mode: the tangent of its result is inf at [0] "
         "(1 of 2 elements)."
     )
-    assert "  tangent: (2,) float64, all 1.0" in lines
+    assert "  tangent: (2,) float64, all 1" in lines
     with detect_anomaly():
         dualad.jvp(lambda x: x * 2, (x,), (t * np.nan,))  # it came in
 

@@ -144,8 +144,8 @@ class detect_anomaly:
       ...
         dualad.sqrt(x).sum().backward()
         ^^^^^^^^^^^^^^
-      cotangent: (2,) float32, all 1.0
-      result: (2,) float32, from 0.0 to 1.0, 0.0 at [1]
+      cotangent: (2,) float32, all 1
+      result: (2,) float32, from 0 to 1, 0 at [1]
     """
 
     def __init__(
@@ -333,7 +333,7 @@ def _places(array: Any, kind: str) -> tuple[tuple[int, ...], str]:
     hits = np.isnan(a) if kind == "NaN" else np.isinf(a)
     where = tuple(int(k) for k in np.argwhere(hits)[0])
     at = f" at {list(where)} ({np.count_nonzero(hits)} of {a.size} elements)" if where else ""
-    return where, f"{a[where]}{at}"
+    return where, f"{_number(a[where])}{at}"
 
 
 def _described(value: Any, where: tuple[int, ...] | None = None, shape: Any = None) -> str:
@@ -343,11 +343,11 @@ def _described(value: Any, where: tuple[int, ...] | None = None, shape: Any = No
     a = _host(value)
     text = f"{a.shape} {DTYPES[value.dtype].name}"
     if not a.ndim:
-        return f"{text}, {a[()]}"
+        return f"{text}, {_number(a[()])}"
     numbers = _range(a)
     told = numbers.startswith("all") and not numbers.endswith("finite")
     if where and not told and a.size > 1 and _fits(a.shape, shape):
-        numbers += f", {np.broadcast_to(a, shape)[where]} at {list(where)}"
+        numbers += f", {_number(np.broadcast_to(a, shape)[where])} at {list(where)}"
     return f"{text}, {numbers}" if numbers else text
 
 
@@ -367,8 +367,12 @@ def _range(a: np.ndarray) -> str:
     if not numbers.size:
         return "none finite" if a.size else ""
     low, high = numbers.min(), numbers.max()
-    text = f"all {low}" if low == high else f"from {low} to {high}"
+    text = f"all {_number(low)}" if low == high else f"from {_number(low)} to {_number(high)}"
     return text if numbers.size == a.size else f"{text} where finite"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if value.dtype.kind in "fc" else str(value)
 
 
 def _host(array: Any) -> np.ndarray:

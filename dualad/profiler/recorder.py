@@ -73,7 +73,7 @@ class profile(Observer):
 
     Notes
     -----
-    An op takes some 10 µs longer while it is looked at, and its part of a backward pass as much. That is
+    An op takes some 15 µs longer while it is looked at, and its part of a backward pass as much. That is
     not in its time, but in that of what it is part of: a derivative whose rule is made of ops, which is
     so at higher orders. Devices that work on their own, such as GPUs, are waited for after each op, so
     that its time is its own; nothing overlaps then.
