@@ -7,13 +7,10 @@ from time import perf_counter
 from typing import Any
 from weakref import ref
 
-from ..engine.node import Node
+from ..engine.node import Node, is_freed
 from ..graph.memory import Kept, nbytes, owner
 
 Key = tuple[str, Any]  # an op's name, and the line that called it
-
-#: The attribute itself, not the property that some nodes have: that would fetch what is packed.
-_SAVED: Any = Node.__dict__["saved"]
 
 
 class Saved:
@@ -74,7 +71,7 @@ class Saved:
     def settle(self) -> None:
         """See to what has been freed."""
         node, self._walked = self._walked, None
-        if node is not None and _SAVED.__get__(node) is None:
+        if node is not None and is_freed(node):
             self._release(node.number)
         del node
         while self._gone:
