@@ -332,9 +332,12 @@ def test_it_is_of_one_thread_unless_its_context_is_taken_along():
     x = _leaf()
     with dualad.profile() as p:
         contexts = [contextvars.copy_context() for _ in range(4)]
+        all_there = threading.Barrier(4)
 
         def work(context):
+            all_there.wait()
             context.run(lambda: [_program(x) for _ in range(20)])
+            all_there.wait()
 
         threads = [threading.Thread(target=work, args=(c,)) for c in contexts]
         threads.append(threading.Thread(target=_program, args=(x,)))
