@@ -34,7 +34,7 @@ class BatchLoopWarning(UserWarning):
 
 def into(value: Any, batch: Batch) -> Tensor:
     """Return a value with the examples along its first axis as a Tensor of one example."""
-    if type(value) is Tensor:
+    if isinstance(value, Tensor):
         value._refresh()
         value = value._value if value._node is None else value
     return Tensor(Batched(value, batch), batch)
@@ -42,7 +42,7 @@ def into(value: Any, batch: Batch) -> Tensor:
 
 def is_batched(x: Any) -> bool:
     """Whether a Tensor has a value for each example of a `vmap`, at whatever level."""
-    while type(x) is Tensor:
+    while isinstance(x, Tensor):
         x = x._value
     return type(x) is Batched
 

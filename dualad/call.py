@@ -117,7 +117,7 @@ class Call(ABC):
         pulled = [None if p is None else g for g, p in zip(pulled, node.parents, strict=True)]
         if not differentiable:
             pulled = [None if g is None else without_level(g, node.level) for g in pulled]
-        lifted = any(type(g) is Tensor for g in cotangents) or any(o._node is not None for o in outs)
+        lifted = any(isinstance(g, Tensor) for g in cotangents) or any(o._node is not None for o in outs)
         return pulled if lifted else [None if g is None else bare(g) for g in pulled]
 
     def _again(self, kept: Callable[[], Any], values: Values, outs: Values) -> Callable[[], Any]:
@@ -338,7 +338,7 @@ def argument(x: Tensor) -> Tensor:
 
 def is_live(x: Any) -> bool:
     """Return whether a Tensor is differentiated at any level."""
-    while type(x) is Tensor and x._node is not None:
+    while isinstance(x, Tensor) and x._node is not None:
         if type(x._node) is not Batch:
             return True
         x = x._value.value

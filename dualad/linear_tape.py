@@ -59,7 +59,7 @@ def bare(x: Tensor) -> Any:
 
 def level_of(x: Any) -> int:
     """Return the level of a Tensor; -1 of what has none."""
-    if type(x) is not Tensor:
+    if not isinstance(x, Tensor):
         return -1
     x._refresh()
     return -1 if x._node is None else int(x._node.level)

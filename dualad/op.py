@@ -20,7 +20,7 @@ from .batching import REGISTRY
 from .dtypes import DType
 from .engine import shapes
 from .engine.fit import fit, space, zeros
-from .engine.modes import RECORDING, records
+from .engine.modes import RECORDING, is_over, records
 from .engine.namespace import SPACES, ops
 from .engine.node import Batch, Dual, Node, Output, Standin
 from .engine.operands import (
@@ -32,7 +32,7 @@ from .engine.operands import (
     plain_number,
     snapshot,
 )  # fmt: skip
-from .engine.tensor import LEFT, Tensor, lift, wrap
+from .engine.tensor import LEFT, Tensor, lift, of_class, plain, wrap
 from .errors import BatchError
 from .rules import Joint, Map, Missing
 
@@ -134,6 +134,8 @@ class Op:
                 node = a._node
                 if node is not None and node.level > level:
                     level, top = node.level, node
+            elif isinstance(a, Tensor):
+                return self._of_subclass(args, static)
             nodes.append(node)
         values: list[Any] = []
         scalars = False
@@ -154,6 +156,14 @@ class Op:
         if level < 0 or not self.differentiable or not records(level):
             return _wrap_all(y)
         return self.record(y, values, nodes, level, static)
+
+    def _of_subclass(self, args: Any, static: Any) -> Any:
+        """Compute the op on Tensors of subclasses: the result is of the first's, or one derived of it."""
+        kind = Tensor
+        for a in args:
+            if isinstance(a, kind):
+                kind = type(a)
+        return of_class(self(*map(plain, args), **static), kind)
 
     def below(self, *values: Any, **static: Any) -> Any:
         """Compute the op on what is below a level: arrays give an array, Tensors a Tensor."""
@@ -181,7 +191,7 @@ class Op:
 
     def on_batch(self, batch: Batch, values: Any, static: dict[str, Any]) -> Any:
         """Compute the op for all examples of a `vmap`, by its rule; return Tensors of one example."""
-        if batch.ended:
+        if batch.ended and is_over(batch):
             raise BatchError(f"{self.name}: {LEFT}")
         y = self.batch(self, batch.size, values, static)
         return tuple(batching.into(a, batch) for a in y) if type(y) is tuple else batching.into(y, batch)

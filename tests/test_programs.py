@@ -102,3 +102,13 @@ def test_a_product_of_one_element_is_no_view(requires_grad, device):
     for y in (dualad.prod(x, axis=1), dualad.prod(x[0, 0]), dualad.prod(x, axis=())):
         y += 1
     assert x.tolist() == [[2.0], [3.0]]
+
+
+def test_what_is_written_through_flat_and_view_arrives_however_the_elements_lie(device):
+    """As with NumPy's `flat`: the elements of a transpose are in no order that a reshape could share."""
+    x = dualad.zeros((2, 3), device=device)
+    x.T.flat[::2] = 1.0
+    assert x.tolist() == [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+    x.T.view(2, 3)[0, 1:] = 5.0
+    x.T.view_as(dualad.zeros(6, device=device))[-1] = 7.0
+    assert x.tolist() == [[1.0, 5.0, 1.0], [5.0, 0.0, 7.0]]

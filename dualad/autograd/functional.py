@@ -153,4 +153,4 @@ def _vector(name: str, v: Any, of: Any) -> Any:
 def _finished(result: Any, create_graph: bool) -> Any:
     if isinstance(result, tuple):
         return tuple(_finished(r, create_graph) for r in result)
-    return result.detach() if type(result) is Tensor and not create_graph else result
+    return result.detach() if isinstance(result, Tensor) and not create_graph else result

@@ -15,7 +15,7 @@ from ..engine.hooks import RemovableHandle
 from ..engine.modes import no_grad, observers, observing
 from ..engine.node import CallNode, Node, keep_for
 from ..engine.operands import type_name
-from ..engine.saving import Keeper, apart, saved_places, seen
+from ..engine.saving import Keeper, Values, apart, saved_places, seen
 from ..engine.tensor import Tensor
 from ..engine.walk import Walk, current_walk
 from ..errors import ShapeError
@@ -83,10 +83,16 @@ class _Hooked(Keeper):
     def keep(self, node: Node) -> None:
         if isinstance(node, CallNode):
             return  # a function with a rule of the user's packs what it has been told to save
+        if type(node) is Values:
+            keep_for(node, self._packed(node.name(), node.saved))
+            return
         places = saved_places(node)
         if not places:
             return
-        rebuild = {place: self._packed(node, place, value) for place, value in places.items()}
+        rebuild = {
+            place: self._packed(node.name(), value, seen(node, place, value))
+            for place, value in places.items()
+        }
         reads = [None if r is None else m.reads for r, m in zip(node.saved, node.op.maps, strict=False)]
 
         def unpack() -> tuple[Any, ...]:
@@ -95,18 +101,18 @@ class _Hooked(Keeper):
 
         keep_for(node, unpack)
 
-    def _packed(self, node: Node, place: int, value: Any) -> Callable[[], Any]:
+    def _packed(self, name: str, value: Any, as_tensor: Any = None) -> Callable[[], Any]:
         """Pack the arrays of a saved value; return what unpacks them and puts the value together again."""
         arrays: list[Any] = []
         rebuild = apart(value, arrays)
-        tensors = [seen(node, place, value)] if arrays and arrays[0] is value else [Tensor(a) for a in arrays]
+        tensors = [as_tensor] if arrays and arrays[0] is value else [Tensor(a) for a in arrays]
         with no_grad():
-            packed = [(self.pack(t), tuple(t.shape), node.name()) for t in tensors]
+            packed = [(self.pack(t), tuple(t.shape), name) for t in tensors]
         return lambda: rebuild(self._unpacked(*p) for p in packed)
 
     def _unpacked(self, packed: Any, shape: tuple[int, ...], name: str) -> Any:
         tensor = self.unpack(packed)
-        if type(tensor) is not Tensor:
+        if not isinstance(tensor, Tensor):
             raise TypeError(
                 f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
                 f"{type_name(tensor)}, for what {name} saved"

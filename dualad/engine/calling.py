@@ -7,7 +7,7 @@ from typing import Any
 from ..backends.registry import BY_TYPE, DTYPES
 from ..errors import DeviceError, GradientError
 from .node import Node
-from .tensor import Tensor, raw_value, wrap
+from .tensor import Tensor, plain, raw_value, wrap
 
 
 def call_tensor_hooks(node: Node, g: Any) -> Any:
@@ -86,6 +86,7 @@ def check_hook_result(new: Any, g: Any, node: Node) -> Any:
     DeviceError
         If it is on another device.
     """
+    new = plain(new)
     if type(new) is not Tensor:
         raise GradientError(
             f"a hook of {node.name()} returned {type(new).__name__}; return None, or a Tensor of shape "
@@ -107,4 +108,4 @@ def check_hook_result(new: Any, g: Any, node: Node) -> Any:
             f"a hook of {node.name()} has changed the device of the gradient: it was on {device}, the hook "
             f"returned one on {new.device}; move it back with .to({str(device)!r})"
         )
-    return new if type(g) is Tensor else new._raw
+    return new if isinstance(g, Tensor) else new._raw

@@ -14,7 +14,7 @@ from .fit import zeros
 from .namespace import ops
 from .node import GROUND, Batch, Dual, Leaf, Node, Output
 from .operands import snapshot, type_name
-from .tensor import Tensor, grad_box, raw_value, wrap
+from .tensor import Tensor, grad_box, plain, raw_value, wrap
 from .walk import Walk
 
 
@@ -54,7 +54,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     >>> dualad.autograd.grad(edge, x)
     (tensor(6.),)
     """
-    if type(tensor) is not Tensor:
+    if not isinstance(tensor, Tensor):
         raise TypeError(f"get_gradient_edge: expected a Tensor, got {type_name(tensor)}")
     node = _reverse_part(tensor)._node
     if node is None or type(node) is Batch:
@@ -174,7 +174,7 @@ def _walk(walk: Walk, roots: Any, create_graph: bool, edges: list[GradientEdge] 
 
 def _below(g: Tensor, level: int) -> Any:
     """Return a cotangent without the history of a level: as an array, if it has no other."""
-    while type(g) is Tensor and (g._node is None or g._node.level == level):
+    while isinstance(g, Tensor) and (g._node is None or g._node.level == level):
         g = g._value
     return g
 
@@ -193,8 +193,8 @@ def _sequence(tensors: Any) -> list[Any]:
     """Return what was given as a list: what is no collection stands for a list of one."""
     if isinstance(tensors, Mapping):
         return list(tensors.values())
-    kind = type(tensors)
-    alone = kind in (Tensor, GradientEdge) or BY_TYPE[kind] is not None or not isinstance(tensors, Iterable)
+    array = isinstance(tensors, (Tensor, GradientEdge)) or BY_TYPE[type(tensors)] is not None
+    alone = array or not isinstance(tensors, Iterable)
     return [tensors] if alone else list(tensors)
 
 
@@ -202,7 +202,7 @@ def _reverse_part(x: Tensor) -> Tensor:
     """Return what reverse mode knows of x, below the tangents that forward mode has put around it."""
     x._refresh()
     value: Any = x
-    while type(value) is Tensor and type(value._node) is Dual:
+    while isinstance(value, Tensor) and type(value._node) is Dual:
         value = value._value
     return wrap(value)
 
@@ -210,7 +210,7 @@ def _reverse_part(x: Tensor) -> Tensor:
 def _target(name: str, x: Any) -> GradientEdge:
     if type(x) is GradientEdge:
         return x
-    if type(x) is not Tensor:
+    if not isinstance(x, Tensor):
         raise TypeError(f"{name}: inputs: expected Tensors, got {type_name(x)}")
     if (node := _reverse_part(x)._node) is None or type(node) is Batch:
         raise GradientError(f"{name}: inputs: One of the differentiated Tensors does not require grad")
@@ -239,7 +239,7 @@ def _root(name: str, x: Any) -> tuple[Node, Tensor]:
         if _has_several_outputs(node):
             node = Output(node, x.output_nr, *node.dtype[x.output_nr])
         return node, _like(x)
-    if type(x) is not Tensor:
+    if not isinstance(x, Tensor):
         raise TypeError(f"{name}: expected Tensors, got {type_name(x)}")
     part = _reverse_part(x)
     if part._node is None:
@@ -298,7 +298,7 @@ def _implicit(name: str, root: Tensor) -> Tensor:
 
 def _checked(name: str, root: Tensor, g: Any) -> Tensor:
     """Return a cotangent that the user gave, as a Tensor that fits the root."""
-    g = ops.asarray(snapshot(g))  # what the user writes to it later must not reach a gradient
+    g = ops.asarray(snapshot(plain(g)))  # what the user writes to it later must not reach a gradient
     if g.shape != root.shape:
         raise ShapeError(
             f"{name}: Mismatch in shape: the gradient has a shape of {g.shape} and the output "

@@ -222,14 +222,16 @@ class Methods(Conversions):
         return ops.reshape(self, ops.as_shape(shape))
 
     def view(self, *shape: Any) -> Tensor:
-        """`reshape`; a dtype in place of the shape is refused, as elements are not reinterpreted."""
-        return self.reshape(*shape)
+        """`reshape`, always a view, however the elements lie; a dtype in place of the shape is refused."""
+        return ops.view(self, ops.as_shape(shape))
 
     def view_as(self, other: Any) -> Tensor:
+        """Return the elements in the shape of `other`, as a view."""
+        return ops.view(self, other.shape)
+
+    def reshape_as(self, other: Any) -> Tensor:
         """Return the elements in the shape of `other`."""
         return self.reshape(other.shape)
-
-    reshape_as = view_as
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         """Return the elements with the axes from `start_dim` to `end_dim` joined into one."""

@@ -109,7 +109,7 @@ def snapshot(value: Any) -> Any:
     A Tensor of a lower level is a handle the user may write to; a NumPy array is writable
     memory. Both are kept as they are now.
     """
-    if type(value) is Tensor:
+    if isinstance(value, Tensor):
         if value._alias is not None:
             value._alias.refresh(value)
         return Tensor(value._value, value._node)

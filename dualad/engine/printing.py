@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 
-_PREFIX = "tensor("
-
 
 @dataclass(frozen=True)
 class _Options:
@@ -128,7 +126,7 @@ def printoptions(**options: Any) -> Iterator[None]:
         set_printoptions(**before)
 
 
-def tensor_repr(array: np.ndarray[Any, Any], suffixes: Sequence[str]) -> str:
+def tensor_repr(array: np.ndarray[Any, Any], suffixes: Sequence[str], name: str = "tensor") -> str:
     """Return the representation of a Tensor: its numbers, and what is to be said behind them.
 
     Parameters
@@ -137,6 +135,8 @@ def tensor_repr(array: np.ndarray[Any, Any], suffixes: Sequence[str]) -> str:
         The elements.
     suffixes : sequence of str
         Such as ``"dtype=dualad.float64"``; a device, if it is among them, comes first.
+    name : str
+        What stands before the bracket.
 
     Notes
     -----
@@ -147,18 +147,19 @@ def tensor_repr(array: np.ndarray[Any, Any], suffixes: Sequence[str]) -> str:
     if (array.size == 0 and array.ndim != 1) or (array.size and not options.edgeitems):
         at = 1 if suffixes and suffixes[0].startswith("device=") else 0
         suffixes.insert(at, f"size={array.shape}")
-    body = _Body(array, options).text() if array.size else "[]"
-    return _join(_PREFIX + body, suffixes, options.linewidth)
+    prefix = name + "("
+    body = _Body(array, options, len(prefix)).text() if array.size else "[]"
+    return _join(prefix + body, suffixes, options.linewidth, len(prefix))
 
 
-def _join(text: str, suffixes: Sequence[str], linewidth: int) -> str:
+def _join(text: str, suffixes: Sequence[str], linewidth: int, indent: int) -> str:
     """Put the suffixes behind the text, each on a new line if it does not fit."""
     # Two for the comma and space, two that PyTorch leaves free at the end of the first such line.
     column = len(text) - (text.rfind("\n") + 1) + 2
     for suffix in suffixes:
         if column + 2 + len(suffix) > linewidth:
-            text += ",\n" + " " * len(_PREFIX) + suffix
-            column = len(_PREFIX) + len(suffix)
+            text += ",\n" + " " * indent + suffix
+            column = indent + len(suffix)
         else:
             text += ", " + suffix
             column += 2 + len(suffix)
@@ -207,8 +208,8 @@ def _float_writer(numbers: np.ndarray[Any, Any], options: _Options) -> Callable[
 class _Body:
     """The numbers of an array, in nested brackets."""
 
-    def __init__(self, array: np.ndarray[Any, Any], options: _Options) -> None:
-        self._options = options
+    def __init__(self, array: np.ndarray[Any, Any], options: _Options, indent: int) -> None:
+        self._options, self._indent = options, indent
         self._cut = [False] * array.ndim
         if array.size > options.threshold:
             self._cut = [length > 2 * options.edgeitems for length in array.shape]
@@ -235,7 +236,7 @@ class _Body:
 
     def _brackets(self, items: list[Any], axis: int) -> str:
         """Write the items of one axis; the bracket stands under the `axis` ones around it."""
-        indent = len(_PREFIX) + axis
+        indent = self._indent + axis
         newline = "\n" + " " * (indent + 1)
         further = self._shown.ndim - axis - 1
         if further:

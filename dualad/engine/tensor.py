@@ -19,7 +19,7 @@ from ..backends.registry import BY_TYPE, DTYPES
 from ..dtypes import DType, bool_, complex_of, get_default_dtype, int64
 from ..errors import BatchError, DeviceError, DTypeError, GradientError, ShapeError
 from .methods import Methods
-from .modes import CONCRETIZATION
+from .modes import CONCRETIZATION, is_over
 from .namespace import ops
 from .node import GROUND, Batch, Batched, Dual, GradBox, Leaf, Node, Output, Standin
 from .operators import Operators
@@ -112,7 +112,7 @@ class Tensor(Operators, Methods):
     @property
     def flat(self) -> Tensor:
         """The elements as a vector, through which they can be written: ``x.flat[::n] = 0``."""
-        return self.reshape(-1)
+        return ops.view(self, (-1,))
 
     @property
     def itemsize(self) -> int:
@@ -282,7 +282,7 @@ class Tensor(Operators, Methods):
     def _check_single(self, asked: str) -> None:
         """Raise if this is a value for each of several examples, of which Python can see none."""
         batches = batches_of(self)
-        if any(batch.ended for batch in batches):
+        if any(batch.ended and is_over(batch) for batch in batches):
             raise BatchError(f"{asked}: {LEFT}")
         if batches:
             raise BatchError(
@@ -346,7 +346,8 @@ class Tensor(Operators, Methods):
         if batches:
             sizes = " x ".join(str(b.size) for b in reversed(batches))
             return f"tensor(shape={self.shape}, dtype={self.dtype}, one of {sizes} in a vmap)"
-        return tensor_repr(self._backend.to_numpy(self._raw), self._suffixes())
+        name = "tensor" if type(self) is Tensor else type(self).__name__
+        return tensor_repr(self._backend.to_numpy(self._raw), self._suffixes(), name)
 
     def _suffixes(self) -> list[str]:
         """What stands behind the numbers in the representation, where it is not the default."""
@@ -366,12 +367,20 @@ class Tensor(Operators, Methods):
             out.append(f"grad_fn=<{node.name()}>")
         return out
 
+    def as_subclass(self, cls: type[Any]) -> Any:
+        """Return this Tensor as one of a subclass of Tensor; they share elements and history.
+
+        The subclass's ``__init__`` is not called.
+        """
+        return of_class(ops.view(self, self.shape), cls)
+
     # -- copies --------------------------------------------------------------------------------
 
     def __copy__(self) -> Tensor:
-        if not self.is_leaf:
-            return ops.clone(self)
-        return ops.detach(self).requires_grad_(self.requires_grad)
+        new = ops.detach(self).requires_grad_(self.requires_grad) if self.is_leaf else ops.clone(self)
+        if hasattr(self, "__dict__"):
+            vars(new).update(vars(self))
+        return new
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         self._refresh()
@@ -383,14 +392,16 @@ class Tensor(Operators, Methods):
                 "at the moment: this one is the result of an op. Use .detach().clone(), or .clone() to "
                 "stay in the graph"
             )
-        new = Tensor(self._backend.copy(self._raw))
+        new = of_class(Tensor(self._backend.copy(self._raw)), type(self))
         memo[id(self)] = new
+        if hasattr(self, "__dict__"):
+            vars(new).update(deepcopy(vars(self), memo))
         new.requires_grad_(self.requires_grad)
         if self.grad is not None:
             new.grad = deepcopy(self.grad, memo)
         return new
 
-    def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[Any, ...], Any]:
         self._refresh()
         if not self.is_leaf or (self._node is not None and self._node.level != GROUND):
             raise GradientError(
@@ -398,7 +409,8 @@ class Tensor(Operators, Methods):
                 "be lost. Use .detach()"
             )
         array = self._backend.to_numpy(self._raw)
-        return _unpickle, (array, str(self.device), self.requires_grad)
+        made = (array, str(self.device), self.requires_grad, type(self))
+        return _unpickle, made, getattr(self, "__dict__", None) or None
 
 
 class _Size(int):
@@ -434,7 +446,7 @@ def raw_value(value: Any) -> Any:
     Below levels of `vmap` it has their axes, in front.
     """
     while True:
-        if type(value) is Tensor:
+        if isinstance(value, Tensor):
             if value._alias is not None:
                 value._alias.refresh(value)
             value = value._value
@@ -447,7 +459,7 @@ def raw_value(value: Any) -> Any:
 def without_history(x: Tensor) -> Tensor:
     """Return a Tensor of the same value that no derivative goes through; levels of `vmap` stay."""
     value: Any = x
-    while type(value) is Tensor:
+    while isinstance(value, Tensor):
         value._refresh()
         if type(value._node) is Batch:
             below = value._value.value
@@ -469,7 +481,7 @@ LEFT = (
 def batches_of(x: Any) -> list[Batch]:
     """Return the levels of `vmap` for whose examples a Tensor has values, the innermost first."""
     found = []
-    while type(x) is Tensor:
+    while isinstance(x, Tensor):
         x._refresh()
         if type(x._node) is Batch:
             found.append(x._node)
@@ -481,7 +493,7 @@ def batches_of(x: Any) -> list[Batch]:
 
 def is_tracked(x: Any) -> bool:
     """Whether a derivative goes through a Tensor. To be one of a `vmap`'s examples is no history."""
-    while type(x) is Tensor:
+    while isinstance(x, Tensor):
         x._refresh()
         if type(x._node) is not Batch:
             return x._node is not None
@@ -489,9 +501,32 @@ def is_tracked(x: Any) -> bool:
     return False
 
 
+def plain(x: Any) -> Any:
+    """Return a Tensor of a subclass as a plain one at its place in history; all else as it is.
+
+    A subclass's Tensor is a user's handle and nothing else: values, nodes and tapes have plain ones,
+    which the inner parts tell by ``type(x) is Tensor``. What takes handles asks ``isinstance``.
+    """
+    if type(x) is Tensor or not isinstance(x, Tensor):
+        return x
+    x._refresh()
+    return Tensor(x._value, x._node)
+
+
+def of_class(y: Any, kind: type[Tensor]) -> Any:
+    """Return a new Tensor, or each of several, as one of a subclass, whose ``__init__`` is not called."""
+    if type(y) is tuple:
+        return tuple(of_class(a, kind) for a in y)
+    if kind is Tensor:
+        return y
+    new = object.__new__(kind)
+    new._value, new._node, new._alias, new._box = y._value, y._node, y._alias, y._box
+    return new
+
+
 def wrap(value: Any) -> Tensor:
     """Return a Tensor of an array; a Tensor is returned as it is."""
-    return value if type(value) is Tensor else Tensor(value)
+    return value if isinstance(value, Tensor) else Tensor(value)
 
 
 def lift(value: Any) -> Any:
@@ -504,13 +539,13 @@ def lift(value: Any) -> Any:
     return value if type(value) is Tensor or BY_TYPE[type(value)] is None else Tensor(value)
 
 
-def _unpickle(array: Any, device: str, requires_grad: bool) -> Tensor:
-    return ops.asarray(array, device=device).requires_grad_(requires_grad)
+def _unpickle(array: Any, device: str, requires_grad: bool, kind: type[Tensor]) -> Tensor:
+    return of_class(ops.asarray(array, device=device), kind).requires_grad_(requires_grad)
 
 
 def _check_grad(x: Tensor, grad: Any) -> None:
     """Raise unless `grad` can be the gradient of x."""
-    if type(grad) is not Tensor:
+    if not isinstance(grad, Tensor):
         raise TypeError(f"grad: expected a Tensor or None, got {type(grad).__name__}")
     grad._check_single("setting .grad")
     if grad.shape != x.shape:

@@ -22,7 +22,7 @@ from ..errors import DTypeError, GradientError
 from .hooks import hooks_of
 from .modes import BATCHES, RECORDING, enable_grad
 from .node import GROUND, Batch, Batched, Leaf
-from .tensor import Tensor, batches_of, grad_box, is_tracked, without_history
+from .tensor import Tensor, batches_of, grad_box, is_tracked, of_class, without_history
 
 
 class Step(Protocol):
@@ -161,7 +161,7 @@ def detach(x: Tensor) -> Tensor:
     """Return a Tensor that shares the elements of x and nothing of its history."""
     place = _place(x)
     place.refresh(x)  # a view of it may have been written to since it was last looked at
-    y = without_history(x)
+    y = of_class(without_history(x), type(x))
     y._alias = Alias(Family(place.family.storage, None), place.steps)
     return y
 

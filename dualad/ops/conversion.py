@@ -85,7 +85,7 @@ def asarray(
     tensor([[1, 2],
             [3, 4]])
     """
-    if type(obj) is not Tensor:
+    if not isinstance(obj, Tensor):
         x = _from_data(obj, dtype, device, copy)
     else:
         x = obj
@@ -118,7 +118,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     tensor([1., 2.], requires_grad=True)
     """
     x = asarray(data, dtype=dtype, device=device)
-    if type(data) is Tensor or x._node is not None:
+    if isinstance(data, Tensor) or x._node is not None:
         x = ops.clone(detach(x))
     if x._node is not None:  # in a vmap: it stays one of a batch
         return require_grad(x) if requires_grad else x
@@ -183,7 +183,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> T
     >>> dualad.from_dlpack(np.array([1.0, 2.0]))
     tensor([1., 2.], dtype=dualad.float64)
     """
-    if type(x) is Tensor or BY_TYPE[type(x)] is not None:
+    if isinstance(x, Tensor) or BY_TYPE[type(x)] is not None:
         return asarray(x, device=device, copy=copy)
     if not hasattr(x, "__dlpack_device__"):
         raise TypeError(f"from_dlpack: expected an array with __dlpack__, got {type_name(x)}")
@@ -228,7 +228,7 @@ def _own(array: Any, backend: Backend, copy: bool | None) -> Any:
 
 
 def _has_tensors(obj: Any) -> bool:
-    if type(obj) is Tensor:
+    if isinstance(obj, Tensor):
         return True
     # The first items decide for sequences of plain numbers, which may be long.
     if (

@@ -413,7 +413,7 @@ def repeat(x: Any, repeats: Any, /, axis: int | None = None) -> Tensor:
     x = asarray(x)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    counts = repeats.detach().cpu().numpy() if type(repeats) is Tensor else np.asarray(repeats)
+    counts = repeats.detach().cpu().numpy() if isinstance(repeats, Tensor) else np.asarray(repeats)
     axis = one_axis("repeat", axis, x.ndim)
     fits = counts.shape in ((), (1,), (x.shape[axis],))
     if counts.dtype.kind not in "iu" or (counts < 0).any() or not fits:

@@ -67,7 +67,7 @@ def to(
     """
     x = y = asarray(x)
     for a in args:
-        if type(a) is Tensor:
+        if isinstance(a, Tensor):
             device, dtype = a.device, a.dtype
         elif isinstance(a, DType) or (isinstance(a, str) and a in BY_NAME) or isinstance(a, type):
             dtype = a

@@ -233,7 +233,7 @@ def isclose(x1: Any, x2: Any, /, rtol: float = 1e-5, atol: float = 1e-8, equal_n
     tensor([ True, False])
     """
     x1 = asarray(x1).detach()
-    x2 = (x2 if type(x2) is Tensor else asarray(x2, device=x1.device)).detach()
+    x2 = (x2 if isinstance(x2, Tensor) else asarray(x2, device=x1.device)).detach()
     near = elem.logical_and(elem.abs(x1 - x2) <= elem.abs(x2) * rtol + atol, elem.isfinite(x2))
     same = elem.logical_or(near, x1 == x2)
     return elem.logical_or(same, elem.logical_and(elem.isnan(x1), elem.isnan(x2))) if equal_nan else same

@@ -84,9 +84,10 @@ def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Any:
     if x1 is None and x2 is None:
         return nonzero(condition)
     if type(x1) in PYTHON_SCALARS and type(x2) in PYTHON_SCALARS:
-        x1 = asarray(x1, device=condition.device if type(condition) is Tensor else None)
+        x1 = asarray(x1, device=condition.device if isinstance(condition, Tensor) else None)
     if type(condition) is bool:
-        condition = asarray(condition, device=next((a.device for a in (x1, x2) if type(a) is Tensor), None))
+        beside = next((a.device for a in (x1, x2) if isinstance(a, Tensor)), None)
+        condition = asarray(condition, device=beside)
     return _where(condition, x1, x2)
 
 

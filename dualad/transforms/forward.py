@@ -153,7 +153,7 @@ def push(
 
 def _split(y: Any, level: int) -> tuple[Any, Any]:
     """Return a result without this level, and its tangent; None if it does not move."""
-    if type(y) is not Tensor:
+    if not isinstance(y, Tensor):
         return y, None
     y._refresh()
     node = y._node

@@ -73,7 +73,7 @@ class Residuals:
 
     def tree(self) -> Any:
         """Return what was kept, with handles that can be written to."""
-        leaves = [handle(x) if type(x) is Tensor else x for x in self._leaves]
+        leaves = [handle(x) if isinstance(x, Tensor) else x for x in self._leaves]
         return trees.unflatten(self._structure, leaves)
 
 
@@ -84,11 +84,11 @@ def _is_still(x: Tensor, was: Tensor) -> bool:
 
 def _as_now(leaf: Any) -> Any:
     """Return something kept so that what is written to it later is not seen."""
-    return handle(leaf) if type(leaf) is Tensor else snapshot(leaf)
+    return handle(leaf) if isinstance(leaf, Tensor) else snapshot(leaf)
 
 
 def _may_move(leaf: Any, opaque: bool) -> bool:
     """Return whether something kept may depend on the arguments: what has no derivative does not."""
-    if type(leaf) is Tensor or BY_TYPE[type(plain_array(leaf))] is not None:
+    if isinstance(leaf, Tensor) or BY_TYPE[type(plain_array(leaf))] is not None:
         return DTYPES[leaf.dtype].is_differentiable
     return opaque and not isinstance(leaf, (bool, int, str, bytes))

@@ -193,7 +193,7 @@ def stop_gradient(tree: Any) -> Any:
     3.0
     """
     leaves, structure = trees.flatten(tree)
-    return trees.unflatten(structure, [ops.detach(x) if type(x) is Tensor else x for x in leaves])
+    return trees.unflatten(structure, [ops.detach(x) if isinstance(x, Tensor) else x for x in leaves])
 
 
 def _gradient(

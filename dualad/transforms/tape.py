@@ -42,7 +42,7 @@ class Inputs:
 
     def node_of(self, y: Any) -> Any:
         """Return a result's node if it depends on the primals."""
-        if type(y) is not Tensor:
+        if not isinstance(y, Tensor):
             return None
         y._refresh()
         node = y._node

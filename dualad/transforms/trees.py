@@ -17,7 +17,7 @@ from ..engine.dataclasses import NAMESPACE, registered
 from ..engine.fit import zeros
 from ..engine.namespace import ops
 from ..engine.operands import plain_array, snapshot
-from ..engine.tensor import Tensor, raw_value
+from ..engine.tensor import Tensor, plain, raw_value
 from ..errors import DTypeError, GradientError, ShapeError
 
 #: The structure of one leaf.
@@ -31,7 +31,7 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
     leaves, structure = optree.tree_flatten(tree, namespace=NAMESPACE)
     while registered(leaves):  # dataclasses, perhaps with others in them
         leaves, structure = optree.tree_flatten(tree, namespace=NAMESPACE)
-    return leaves, structure
+    return [plain(leaf) for leaf in leaves], structure
 
 
 def unflatten(structure: Any, leaves: Any) -> Any:
@@ -93,14 +93,14 @@ def below(leaf: Any, name: str) -> Any:
     if is_number(leaf):
         return np.asarray(leaf)[()]  # double precision, as Python's own
     leaf = plain_array(leaf)
-    if type(leaf) is not Tensor and BY_TYPE[type(leaf)] is None:
+    if not isinstance(leaf, Tensor) and BY_TYPE[type(leaf)] is None:
         hint = "; write 2.0 rather than 2" if isinstance(leaf, int) else ""
         raise DTypeError(
             f"{name}: can only differentiate in arrays and floats, got {type(leaf).__name__}{hint}"
         )
     if not DTYPES[leaf.dtype].is_differentiable:
         raise DTypeError(f"{name}: can only differentiate in floating-point arrays, got {DTYPES[leaf.dtype]}")
-    if type(leaf) is Tensor:
+    if isinstance(leaf, Tensor):
         leaf._refresh()
         # Without history the array itself is the value: nothing is there to be peeled off later.
         return leaf._value if leaf._node is None else snapshot(leaf)
@@ -136,9 +136,9 @@ def like_input(result: Any, leaf: Any) -> Any:
 
     What still has a history stays a Tensor, or a derivative around this one would be cut off.
     """
-    if type(result) is not Tensor:
+    if not isinstance(result, Tensor):
         result = Tensor(result)
-    if type(leaf) is Tensor or result._node is not None:
+    if isinstance(leaf, Tensor) or result._node is not None:
         return result
     raw = result._raw
     if BY_TYPE[type(leaf)] is None or is_number(leaf):
@@ -148,9 +148,9 @@ def like_input(result: Any, leaf: Any) -> Any:
 
 def like_inputs(result: Any, leaves: list[Any]) -> Any:
     """Return a result of a function as its inputs were: Tensors if any was, else arrays, else numbers."""
-    if type(result) is not Tensor:
+    if not isinstance(result, Tensor):
         return result
-    if not leaves or any(type(leaf) is Tensor for leaf in leaves):
+    if not leaves or any(isinstance(leaf, Tensor) for leaf in leaves):
         return result
     arrays = [
         leaf for leaf in leaves if BY_TYPE[type(leaf)] is not None and not isinstance(leaf, (float, complex))
@@ -167,14 +167,14 @@ def fitting(given: Any, primal: Any, name: str, what: str) -> Any:
     ShapeError, DTypeError
         If it has another shape, or cannot have the primal's dtype.
     """
-    is_array = type(given) is Tensor or BY_TYPE[type(given)] is not None
+    is_array = isinstance(given, Tensor) or BY_TYPE[type(given)] is not None
     if is_array and given.shape == primal.shape and DTYPES[given.dtype] is DTYPES[primal.dtype]:
         return below(given, name)
     if isinstance(given, (int, float, complex)) and not isinstance(given, np.generic):
         given = np.asarray(given) * 1.0  # double precision, as Python's own
         if not isinstance(home := raw_value(primal), (np.ndarray, np.generic)):
             given = number_beside(given, home)
-    t = ops.asarray(given) if type(given) is not Tensor else given
+    t = ops.asarray(given) if not isinstance(given, Tensor) else given
     if tuple(t.shape) != tuple(primal.shape):
         raise ShapeError(f"{name}: the {what} has shape {tuple(t.shape)}, expected {tuple(primal.shape)}")
     dtype = DTYPES[primal.dtype]
@@ -211,14 +211,14 @@ def ones_like(y: Tensor) -> Tensor:
 def zero_tangent(y: Any) -> Any:
     """Return the tangent of a result that does not move; None if it is no array and no number."""
     if hasattr(y, "shape"):
-        return ops.zeros_like(y) if type(y) is Tensor else zeros(y.shape, y.dtype, beside=y)
+        return ops.zeros_like(y) if isinstance(y, Tensor) else zeros(y.shape, y.dtype, beside=y)
     return type(y)() if isinstance(y, (int, float, complex)) else None
 
 
 def zeros_for(leaf: Any) -> Any:
     """Return zeros for a primal, of its kind; Tensors for what has but a shape and a dtype."""
     leaf = plain_array(leaf)
-    if type(leaf) is Tensor or isinstance(leaf, (float, complex)) or BY_TYPE[type(leaf)] is not None:
+    if isinstance(leaf, (Tensor, float, complex)) or BY_TYPE[type(leaf)] is not None:
         return zero_tangent(leaf)
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
         return ops.zeros(leaf.shape, dtype=leaf.dtype)

@@ -163,7 +163,7 @@ def _applied(
 
 def _own(x: Any) -> Any:
     """Return an argument that is the same for all examples; a Tensor as another handle: f may write to it."""
-    return snapshot(x) if type(x) is Tensor else x
+    return snapshot(x) if isinstance(x, Tensor) else x
 
 
 def _in_chunks(
@@ -233,7 +233,7 @@ def _examples_first(x: Any, axis: int | None) -> Any:
             f"vmap: in_axes names axis {axis} of an argument that is {type_name(x)}, which has no axes; give "
             "None for it"
         )
-    tensor = x if type(x) is Tensor else _shared(x)
+    tensor = x if isinstance(x, Tensor) else _shared(x)
     if not -len(x.shape) <= axis < len(x.shape):
         raise AxisError(f"vmap: in_axes names axis {axis} of an argument of shape {tuple(x.shape)}")
     return ops.moveaxis(tensor, axis, 0) if axis % len(x.shape) else tensor
@@ -284,14 +284,14 @@ def _result(y: Any, axis: int | None, batch: Batch, mapped: list[Any]) -> Any:
     if y._node is not batch:
         raise BatchError("vmap: a result is from inside another transform, which has ended")
     whole = y._value.value
-    whole = whole if type(whole) is Tensor else Tensor(_owned(whole, mapped))
+    whole = whole if isinstance(whole, Tensor) else Tensor(_owned(whole, mapped))
     whole = ops.moveaxis(whole, 0, _place(axis, whole.ndim)) if axis else whole
     return trees.like_inputs(whole, mapped)
 
 
 def _repeated(y: Any, axis: int, batch: Batch, mapped: list[Any]) -> Any:
     """Return a result that is the same for all examples once for each."""
-    if type(y) in PYTHON_SCALARS and mapped and not any(type(x) is Tensor for x in mapped):
+    if type(y) in PYTHON_SCALARS and mapped and not any(isinstance(x, Tensor) for x in mapped):
         y = np.asarray(y)  # in double precision, as among arrays
     elif type(y) not in PYTHON_SCALARS and not hasattr(y, "shape"):
         raise BatchError(

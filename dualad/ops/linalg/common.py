@@ -30,7 +30,7 @@ def identity_like(a: Any) -> Any:
     assert backend is not None
     native = backend.native_device(backend.device_of(raw))
     eye = backend.xp.eye(raw.shape[-1], dtype=raw.dtype, device=native)
-    return Tensor(eye) if type(a) is Tensor else eye
+    return Tensor(eye) if isinstance(a, Tensor) else eye
 
 
 def real_part(xp: Any, a: Any) -> Any:
@@ -80,4 +80,4 @@ def tolerance(rtol: Any) -> dict[str, Any]:
         return {}
     if is_batched(rtol):
         raise BatchError("rtol: a tolerance must be the same for all examples of a vmap")
-    return {"rtol": rtol._raw if type(rtol) is Tensor else rtol}
+    return {"rtol": rtol._raw if isinstance(rtol, Tensor) else rtol}

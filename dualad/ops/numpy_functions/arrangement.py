@@ -163,7 +163,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Tensor:
     x = array(arr)
     if axis is None:
         x, axis = manip.reshape(x, (-1,)), 0
-    places = np.asarray(obj) if type(obj) is Tensor else obj
+    places = np.asarray(obj) if isinstance(obj, Tensor) else obj
     return indexing.take(x, np.delete(np.arange(x.shape[axis]), places), axis=axis)
 
 
@@ -178,7 +178,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tensor:
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Tensor:
     """Apply each function where its condition holds, and to nothing else: one may fail there."""
     x = array(x)
-    if type(condlist) is Tensor or not isinstance(condlist[0], (list, Tensor, np.ndarray)):
+    if isinstance(condlist, Tensor) or not isinstance(condlist[0], (list, Tensor, np.ndarray)):
         condlist = [condlist]
     conditions = [array(c) for c in condlist]
     if len(funclist) == len(conditions) + 1:

@@ -42,7 +42,7 @@ def call(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> 
 
 def array(a: Any, like: Tensor | None = None) -> Tensor:
     """Return an argument as a Tensor, a number or list in the dtype that NumPy would give it."""
-    if type(a) is Tensor:
+    if isinstance(a, Tensor):
         return a
     if type(a) in PYTHON_SCALARS or (isinstance(a, (list, tuple)) and not _holds_tensors(a)):
         a = np.asarray(a)  # where dualad's default dtype is float32
@@ -55,7 +55,7 @@ def operand(a: Any) -> Any:
 
 
 def _holds_tensors(items: Any) -> bool:
-    return any(type(i) is Tensor or (isinstance(i, (list, tuple)) and _holds_tensors(i)) for i in items)
+    return any(isinstance(i, Tensor) or (isinstance(i, (list, tuple)) and _holds_tensors(i)) for i in items)
 
 
 def numpy_dtype(dtype: Any) -> DType | None:

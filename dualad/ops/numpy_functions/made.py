@@ -55,7 +55,7 @@ def _of_each_axis(pad_width: Any, ndim: int) -> Any:
 
 def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
     """Multiply the windows of one with the other, reversed; long ones an element of it at a time."""
-    like = a if type(a) is Tensor else v
+    like = a if isinstance(a, Tensor) else v
     a, v = (manip.reshape(x, (1,)) if not x.ndim else x for x in (array(a, like), array(v, like)))
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise ShapeError(f"np.convolve: expected vectors with elements, got shapes {a.shape} and {v.shape}")
@@ -78,7 +78,7 @@ def _convolved(padded: Tensor, factors: Tensor, n: int, m: int) -> Tensor:
 
 
 def correlate(a: Any, v: Any, mode: str = "valid") -> Tensor:
-    like = a if type(a) is Tensor else v
+    like = a if isinstance(a, Tensor) else v
     a, v = array(a, like), elementwise.conj(array(v, like))
     y = convolve(a, manip.flip(v), mode)
     if mode == "same" and a.shape[0] < v.shape[0] and a.shape[0] % 2 == 0:
@@ -89,7 +89,7 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Tensor:
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Tensor:
-    like = next(t for t in (x, xp, fp) if type(t) is Tensor)
+    like = next(t for t in (x, xp, fp) if isinstance(t, Tensor))
     x, xp, fp = (floating(array(t, like)) for t in (x, xp, fp))
     if period is not None:
         x, xp, fp = _in_period(x, xp, fp, period)
@@ -168,7 +168,7 @@ def _slope(f: Tensor, spacing: Any, edge_order: int) -> Tensor:
 
 
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, dtype: Any = None) -> Tensor:
-    like = start if type(start) is Tensor else stop
+    like = start if isinstance(start, Tensor) else stop
     start, stop = (floating(array(t, like)) for t in (start, stop))
     parts = np.arange(num) / max(num - 1 if endpoint else num, 1)
     y = start + (stop - start) * array(parts.reshape(-1, *[1] * max(start.ndim, stop.ndim)), start)
@@ -179,7 +179,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, dty
 
 
 def kron(a: Any, b: Any) -> Tensor:
-    like = a if type(a) is Tensor else b
+    like = a if isinstance(a, Tensor) else b
     a, b = array(a, like), array(b, like)
     n = max(a.ndim, b.ndim)
     x, y = (manip.reshape(t, (1,) * (n - t.ndim) + t.shape) for t in (a, b))

@@ -27,7 +27,7 @@ def fmod(x1: Any, x2: Any) -> Tensor:
     """The remainder that has the sign of x1: exact, as `remainder` is, where a quotient is rounded."""
     x1, x2 = operand(x1), operand(x2)
     rest = elementwise.remainder(abs(x1), abs(x2))
-    if type(x1) is Tensor:
+    if isinstance(x1, Tensor):
         return searching.where(x1 < 0, -rest, rest)
     return -rest if x1 < 0 else rest
 
@@ -46,7 +46,7 @@ def _but_nan(choose: Any, x1: Any, x2: Any) -> Tensor:
     x1, x2 = operand(x1), operand(x2)
     y = choose(x1, x2)
     for x, other in ((x1, x2), (x2, x1)):
-        if type(x) is not Tensor:
+        if not isinstance(x, Tensor):
             y = array(other) if x != x else y
         elif x.dtype.is_differentiable:
             y = searching.where(elementwise.isnan(x), other, y)
@@ -61,7 +61,7 @@ def cbrt(x: Any) -> Tensor:
 
 def heaviside(x1: Any, x2: Any) -> Tensor:
     """0, x2 or 1 by the sign of x1."""
-    x1 = array(x1, x2) if type(x2) is Tensor else array(x1)
+    x1 = array(x1, x2) if isinstance(x2, Tensor) else array(x1)
     x1 = floating(x1)
     step = searching.where(x1 == 0, operand(x2), (x1 > 0).to(x1.dtype))
     return searching.where(elementwise.isnan(x1), x1, step)
@@ -73,7 +73,7 @@ def float_power(x1: Any, x2: Any) -> Tensor:
 
 
 def _double(x: Any) -> Any:
-    if type(x) is not Tensor:
+    if not isinstance(x, Tensor):
         return x
     return x if x.dtype.name.startswith("complex") else x.to("float64")
 
