@@ -16,7 +16,6 @@ from ..engine.node import Batched, Dual, Node
 from ..engine.operands import arrays_in
 from ..engine.tensor import Tensor
 from ..errors import AnomalyError
-from ..op import Op
 
 
 class Anomaly(Observer):
@@ -313,8 +312,8 @@ def _argument(op: Any, i: int) -> str:
 
 
 def _saved(node: Node, i: int) -> list[tuple[str, Any]]:
-    """Return what the rule for an argument has read, by name."""
-    if not isinstance(node.op, Op) or node.saved is None or node.saved[i] is None:
+    """Return what the rule for an argument has read, by name; nothing where others may keep it."""
+    if type(node) is not Node or node.saved is None or node.saved[i] is None:
         return []
     places = node.op.maps_for(len(node.saved))[i].reads
     pairs = zip(places, node.saved[i], strict=True)
