@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from . import chain, elements, gaussian, import_time, memory, mlp, newton
+from . import chain, elements, gaussian, hvp, import_time, jacobians, memory, mlp, newton
 from .timing import DUALAD, HAND, HIPS, TORCH, TORCH_ALONE, Contestant, growth, ratios
 
 N = 2000
@@ -46,6 +46,16 @@ ROWS = [
     Row("peak memory of the 60-op chain", lambda _: {"ledger": memory.of_chain()}, {"ledger": 1.1}),
     Row(f"{N} scalar writes into a vector", timed(lambda: elements.writes(N))),
     Row("twice as many writes", doubled(elements.writes, N), {"n": 2.2}),
+    Row(
+        "product with the Hessian of Rosenbrock's function of 1000 variables",
+        timed(hvp.products),
+        {TORCH_ALONE: 0.5, HIPS: 0.5},
+    ),
+    Row("another product at the same point", timed(hvp.on_one_tape)),
+    Row("jacrev of an MLP from 100 to 100", timed(lambda: jacobians.against_torch("jacrev")), {TORCH: 1.0}),
+    Row("jacfwd of it", timed(lambda: jacobians.against_torch("jacfwd")), {TORCH: 1.0}),
+    Row("hessian of a loss of it", timed(lambda: jacobians.against_torch("hessian")), {TORCH: 1.0}),
+    Row("jacfwd beside a jvp for each column", timed(jacobians.against_columns), {"100 jvp": 0.1}),
     Row("import", lambda rounds: {"dependencies": import_time.ratio(rounds)}, {"dependencies": 1.5}),
 ]
 
