@@ -18,7 +18,7 @@ from math import e, inf, nan, pi
 # where numpy's thousands of calls at import cross the end of one, each of them allocates anew.
 import numpy as _numpy  # noqa: F401
 
-from . import autograd, backends, cuda, errors, fft, func, linalg, optim, rules, testing
+from . import autograd, backends, cuda, errors, fft, func, linalg, optim, rules, testing, utils
 from ._version import __version__
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from .backends import Device as device
@@ -50,6 +50,7 @@ from .errors import (
     AxisError,
     BackendError,
     BatchError,
+    CheckpointError,
     DeviceError,
     DTypeError,
     DualadError,
@@ -197,6 +198,7 @@ from .ops.searching import argmax, argmin, argsort, count_nonzero, nonzero, sear
 from .ops.sets import isin, unique_all, unique_counts, unique_inverse, unique_values
 from .primitives import primitive
 from .transforms import (
+    checkpoint,
     custom_gradient,
     custom_jvp,
     custom_vjp,
@@ -261,38 +263,39 @@ device.__name__ = device.__qualname__ = "device"
 # fmt: off
 __all__ = [
     "AnomalyError", "AxisError", "BackendError", "BatchError", "BoolTensor", "ByteTensor", "CharTensor",
-    "DType", "DTypeError", "DeviceError", "DoubleTensor", "DualadError", "FloatTensor", "GradientError",
-    "HalfTensor", "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError", "NumPyFunctionError",
-    "ShapeError", "ShortTensor", "Tensor", "UnknownOperandError", "__array_api_version__",
-    "__array_namespace_info__", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "allclose",
-    "any", "arange", "argmax", "argmin", "argsort", "as_tensor", "asarray", "asin", "asinh", "astype",
-    "atan", "atan2", "atanh", "autograd", "backends", "bitwise_and", "bitwise_invert", "bitwise_left_shift",
-    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays", "broadcast_shapes",
-    "broadcast_to", "can_cast", "cat", "cdouble", "ceil", "cfloat", "chunk", "clamp", "clip", "clone",
-    "complex128", "complex64", "concat", "concatenate", "conj", "copysign", "cos", "cosh", "count_nonzero",
-    "cuda", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "custom_gradient", "custom_jvp",
-    "custom_vjp", "device", "diag", "diff", "directional", "div", "divide", "dot", "double", "dtype", "e",
-    "einsum", "elementwise_grad", "empty", "empty_like", "enable_grad", "eq", "equal", "errors", "exp",
-    "expand_dims", "expm1", "eye", "fft", "finfo", "flatten", "flip", "float", "float16", "float32",
-    "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "full", "full_like", "func", "gather",
-    "ge", "get_default_dtype", "get_printoptions", "ggnvp", "grad", "grad_and_value", "graph", "greater",
-    "greater_equal", "gt", "half", "hessian", "hvp", "hypot", "iinfo", "imag", "index_select", "inf", "int",
-    "int16", "int32", "int64", "int8", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
-    "is_grad_enabled", "isclose", "isdtype", "isfinite", "isin", "isinf", "isnan", "jacfwd", "jacobian",
-    "jacrev", "jvp", "le", "less", "less_equal", "linalg", "linear_transpose", "linearize", "linspace",
-    "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul",
-    "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim",
-    "mul", "multiply", "nan", "ne", "neg", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "norm",
-    "not_equal", "ones", "ones_like", "optim", "optimize", "permute", "permute_dims", "pi", "positive",
-    "pow", "primitive", "printoptions", "prod", "profile", "rand", "rand_like", "randint", "randn",
-    "randn_like", "randperm", "real", "reciprocal", "relu", "remainder", "repeat", "reshape", "result_type",
-    "roll", "round", "rsqrt", "rules", "searchsorted", "set_concretization", "set_default_dtype",
-    "set_grad_enabled", "set_printoptions", "short", "sigmoid", "sign", "signbit", "sin", "sinh", "softmax",
-    "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sub",
-    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot",
-    "testing", "tile", "topk", "transpose", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8",
-    "unbind", "unique_all", "unique_counts", "unique_inverse", "unique_values", "unsqueeze", "unstack",
-    "value_and_grad", "var", "vecdot", "vhp", "vjp", "vmap", "where", "zeros", "zeros_like",
+    "CheckpointError", "DType", "DTypeError", "DeviceError", "DoubleTensor", "DualadError", "FloatTensor",
+    "GradientError", "HalfTensor", "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError",
+    "NumPyFunctionError", "ShapeError", "ShortTensor", "Tensor", "UnknownOperandError",
+    "__array_api_version__", "__array_namespace_info__", "__version__", "abs", "absolute", "acos", "acosh",
+    "add", "all", "allclose", "any", "arange", "argmax", "argmin", "argsort", "as_tensor", "asarray", "asin",
+    "asinh", "astype", "atan", "atan2", "atanh", "autograd", "backends", "bitwise_and", "bitwise_invert",
+    "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays",
+    "broadcast_shapes", "broadcast_to", "can_cast", "cat", "cdouble", "ceil", "cfloat", "checkpoint", "chunk",
+    "clamp", "clip", "clone", "complex128", "complex64", "concat", "concatenate", "conj", "copysign", "cos",
+    "cosh", "count_nonzero", "cuda", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum",
+    "custom_gradient", "custom_jvp", "custom_vjp", "device", "diag", "diff", "directional", "div", "divide",
+    "dot", "double", "dtype", "e", "einsum", "elementwise_grad", "empty", "empty_like", "enable_grad", "eq",
+    "equal", "errors", "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flatten", "flip", "float",
+    "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "full",
+    "full_like", "func", "gather", "ge", "get_default_dtype", "get_printoptions", "ggnvp", "grad",
+    "grad_and_value", "graph", "greater", "greater_equal", "gt", "half", "hessian", "hvp", "hypot", "iinfo",
+    "imag", "index_select", "inf", "int", "int16", "int32", "int64", "int8", "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled", "is_grad_enabled", "isclose", "isdtype", "isfinite", "isin", "isinf", "isnan",
+    "jacfwd", "jacobian", "jacrev", "jvp", "le", "less", "less_equal", "linalg", "linear_transpose",
+    "linearize", "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill",
+    "masked_select", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum",
+    "mm", "moveaxis", "movedim", "mul", "multiply", "nan", "ne", "neg", "negative", "newaxis", "nextafter",
+    "no_grad", "nonzero", "norm", "not_equal", "ones", "ones_like", "optim", "optimize", "permute",
+    "permute_dims", "pi", "positive", "pow", "primitive", "printoptions", "prod", "profile", "rand",
+    "rand_like", "randint", "randn", "randn_like", "randperm", "real", "reciprocal", "relu", "remainder",
+    "repeat", "reshape", "result_type", "roll", "round", "rsqrt", "rules", "searchsorted",
+    "set_concretization", "set_default_dtype", "set_grad_enabled", "set_printoptions", "short", "sigmoid",
+    "sign", "signbit", "sin", "sinh", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze",
+    "stack", "std", "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan",
+    "tanh", "tensor", "tensordot", "testing", "tile", "topk", "transpose", "tril", "triu", "trunc", "uint16",
+    "uint32", "uint64", "uint8", "unbind", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+    "unsqueeze", "unstack", "utils", "value_and_grad", "var", "vecdot", "vhp", "vjp", "vmap", "where",
+    "zeros", "zeros_like",
 ]
 # fmt: on

@@ -6,6 +6,7 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
     DualadError
     ├── GradientError (RuntimeError)          a derivative cannot be computed
     │   ├── MissingDerivativeError            an op has none in the argument that needs it
+    │   ├── CheckpointError                   a function under a checkpoint does other things when run again
     │   └── AnomalyError                      a NaN or infinity, in anomaly mode
     ├── InplaceError (RuntimeError)           an in-place change that would break a leaf
     ├── ShapeError (ValueError, RuntimeError) shapes that do not fit
@@ -25,6 +26,7 @@ __all__ = [
     "AxisError",
     "BackendError",
     "BatchError",
+    "CheckpointError",
     "DTypeError",
     "DeviceError",
     "DualadError",
@@ -47,6 +49,10 @@ class GradientError(DualadError, RuntimeError):
 
 class MissingDerivativeError(GradientError):
     """An op has no derivative in the argument whose gradient is needed."""
+
+
+class CheckpointError(GradientError):
+    """A function under a checkpoint, run again for its derivative, does other things than the first time."""
 
 
 class AnomalyError(GradientError):

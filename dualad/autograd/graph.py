@@ -15,7 +15,7 @@ from ..engine.hooks import RemovableHandle
 from ..engine.modes import no_grad, observers, observing
 from ..engine.node import CallNode, Node, keep_for
 from ..engine.operands import type_name
-from ..engine.saving import Keeper, Values, apart, saved_places, seen
+from ..engine.saving import Keeper, Values, apart, origin, saved_places
 from ..engine.tensor import Tensor
 from ..engine.walk import Walk, current_walk
 from ..errors import ShapeError
@@ -89,10 +89,7 @@ class _Hooked(Keeper):
         places = saved_places(node)
         if not places:
             return
-        rebuild = {
-            place: self._packed(node.name(), value, seen(node, place, value))
-            for place, value in places.items()
-        }
+        rebuild = {p: self._packed(node.name(), v, origin(node, p)) for p, v in places.items()}
         reads = [None if r is None else m.reads for r, m in zip(node.saved, node.op.maps, strict=False)]
 
         def unpack() -> tuple[Any, ...]:
@@ -101,11 +98,11 @@ class _Hooked(Keeper):
 
         keep_for(node, unpack)
 
-    def _packed(self, name: str, value: Any, as_tensor: Any = None) -> Callable[[], Any]:
+    def _packed(self, name: str, value: Any, node: Node | None = None) -> Callable[[], Any]:
         """Pack the arrays of a saved value; return what unpacks them and puts the value together again."""
         arrays: list[Any] = []
         rebuild = apart(value, arrays)
-        tensors = [as_tensor] if arrays and arrays[0] is value else [Tensor(a) for a in arrays]
+        tensors = [Tensor(a, node if a is value else None) for a in arrays]
         with no_grad():
             packed = [(self.pack(t), tuple(t.shape), name) for t in tensors]
         return lambda: rebuild(self._unpacked(*p) for p in packed)

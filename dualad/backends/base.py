@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import cached_property
 from math import prod
 from typing import Any, ClassVar
@@ -255,6 +256,10 @@ class Backend:
     def generator(self, seed: int, device: Device) -> Any:
         """Return a random number generator for a device, seeded."""
         return np.random.Generator(np.random.PCG64(seed))
+
+    def copy_generator(self, generator: Any) -> Any:
+        """Return a generator of the same numbers."""
+        return deepcopy(generator)
 
     def random(
         self, generator: Any, kind: str, shape: tuple[int, ...], dtype: Any, device: Device, **kw: Any

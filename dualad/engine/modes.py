@@ -187,7 +187,16 @@ BATCHES: ContextVar[tuple[Any, ...]] = ContextVar("dualad_batches", default=())
 
 def batches() -> tuple[Any, ...]:
     """Return the batches that are under way; one that Ctrl-C ended at the wrong moment is not."""
-    return tuple(batch for batch in BATCHES.get() if not batch.ended)
+    return tuple(batch for batch in BATCHES.get() if not (batch.ended and is_over(batch)))
+
+
+#: The batches of `vmap` calls that are over, but not for a function that is run again as part of them.
+RESUMED: ContextVar[tuple[Any, ...]] = ContextVar("dualad_resumed_batches", default=())
+
+
+def is_over(batch: Any) -> bool:
+    """Return whether nothing can be done any more with the values of a batch that has ended."""
+    return batch not in RESUMED.get()
 
 
 def is_grad_enabled() -> bool:

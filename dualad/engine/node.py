@@ -185,6 +185,11 @@ def is_freed(node: Node) -> bool:
     return _SAVED.__get__(node) is None
 
 
+def is_packed(node: Node) -> bool:
+    """Return whether another keeps what a node saved."""
+    return type(_SAVED.__get__(node)) is Packed
+
+
 def keep_for(node: Node, unpack: Callable[[], Any]) -> None:
     """Take what a node saved out of its keeping: `unpack` fetches it when it is needed."""
     if type(node) is Node:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..backends.registry import BY_TYPE
 from .modes import Observer, observers
-from .node import Batched, Dual, Node
+from .node import GROUND, Batched, Dual, Node
 from .operands import PYTHON_SCALARS
 from .tensor import Tensor, wrap
 from .walk import current_walk
@@ -43,6 +43,18 @@ def apart(value: Any, arrays: list[Any]) -> Rebuild:
         return lambda found: value
     arrays.append(value)
     return next
+
+
+class Values(Node):
+    """Values that somebody needs for a derivative beside the tape: keepers take them like a node's."""
+
+    __slots__ = ()
+
+    def __init__(self, values: list[Any]) -> None:
+        super().__init__(None, GROUND, (), values, None, None, None)
+
+    def name(self) -> str:
+        return "a checkpoint"
 
 
 class Keeper(Observer):
@@ -78,10 +90,11 @@ def saved_value(node: Node, place: int) -> Tensor | None:
     value = saved_places(node).get(place) if node.op is not None else None
     if value is None or type(value) is tuple:
         return None
-    return seen(node, place, value)
+    history = origin(node, place)
+    return wrap(value) if history is None else Tensor(value, history)
 
 
-def seen(node: Node, place: int, value: Any) -> Tensor:
-    """Return a value that a node saved as the Tensor it came from."""
-    origin = node if place < 0 else node.parents[place]
-    return wrap(value) if origin is None else Tensor(value, origin)
+def origin(node: Node, place: int) -> Node | None:
+    """Return the node that gave what is saved at a place; None for a constant."""
+    parent: Node | None = node if place < 0 else node.parents[place]
+    return parent

@@ -139,6 +139,7 @@ class Walk:
                     if needed is not None and not any(p in needed for p in node.parents):
                         continue
                 if type(node) is not usual:
+                    saved = reads = pulled = None  # of the node before: a step may take long, and memory
                     self._step(node, g, safe)
                     continue
                 saved = node.saved
@@ -254,6 +255,12 @@ class Walk:
             for hook in list(hooks.accumulated.values()):
                 hook()
         call_posthooks(leaf, [], [g])
+
+    def release_at_end(self, helper: Any) -> None:
+        """Call the `release` of a helper when this pass ends, if it is there then."""
+        if self.helpers is None:
+            self.helpers = WeakSet()
+        self.helpers.add(helper)
 
     def reached(self) -> set[Node]:
         """Return the nodes that this pass comes by, from its roots on."""

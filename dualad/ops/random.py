@@ -11,7 +11,8 @@ import numpy as np
 from ..backends import Device
 from ..batching import into
 from ..dtypes import DType, as_dtype, get_default_dtype, int64
-from ..engine.modes import BATCHES
+from ..engine.draws import Stream, is_replaying, replayed
+from ..engine.modes import batches
 from ..engine.tensor import Tensor
 from ..engine.views import require_grad
 from ..errors import BatchError, DTypeError
@@ -19,7 +20,7 @@ from .common import as_shape, whole
 from .conversion import asarray, native, place
 from .searching import argsort
 
-_generators: dict[Device, Any] = {}
+_generators: dict[Device, Stream] = {}
 _seed: int | None = None
 _lock = Lock()
 
@@ -44,6 +45,8 @@ def manual_seed(seed: int) -> None:
     global _seed
     if int(seed) < 0:
         raise ValueError(f"manual_seed: the seed must not be negative, got {seed}")
+    if is_replaying():
+        return
     with _lock:
         _seed = int(seed)
         _generators.clear()
@@ -153,24 +156,30 @@ def _real(name: str, dtype: Any) -> DType:
 
 def _draw(kind: str, size: Any, dtype: Any, device: Any, requires_grad: bool, **parameters: Any) -> Tensor:
     backend, device = place(device)
-    batches = [b for b in BATCHES.get() if _differs(b)]
-    shape = (*(b.size for b in batches), *as_shape(size))
+    different = [b for b in batches() if _differs(b)]
+    shape = (*(b.size for b in different), *as_shape(size))
     wanted = native(backend, as_dtype(dtype), device)
 
     def draw() -> Any:
         with _lock:  # a generator serves one thread at a time
-            if device not in _generators:
-                seed = np.random.SeedSequence().entropy if _seed is None else _seed
-                _generators[device] = backend.generator(seed, device)  # type: ignore[arg-type]
-            return backend.random(_generators[device], kind, shape, wanted, device, **parameters)
+            stream = replayed(device) or _stream(backend, device)
+            return backend.random(stream.drawn(), kind, shape, wanted, device, **parameters)
 
-    for batch in BATCHES.get():
+    for batch in batches():
         if batch.draws is not None:
             draw = partial(batch.draws, draw)
     x = Tensor(draw())
-    for batch in batches:
+    for batch in different:
         x = into(x, batch)
     return require_grad(x) if requires_grad else x
+
+
+def _stream(backend: Any, device: Device) -> Stream:
+    """Return the numbers of a device, which begin at the seed."""
+    if device not in _generators:
+        seed = np.random.SeedSequence().entropy if _seed is None else _seed
+        _generators[device] = Stream(backend, device, backend.generator(seed, device))
+    return _generators[device]
 
 
 def _differs(batch: Any) -> bool:

@@ -1,5 +1,6 @@
 """Derivatives as functions of functions, in JAX's form, for arrays of any backend."""
 
+from .checkpointing import checkpoint
 from .custom import custom_gradient, custom_jvp, custom_vjp
 from .forward import directional, jvp
 from .jacobians import hessian, jacfwd, jacobian, jacrev
@@ -9,7 +10,7 @@ from .reverse import elementwise_grad, grad, grad_and_value, stop_gradient, valu
 from .vmap import vmap
 
 __all__ = [
-    "custom_gradient", "custom_jvp", "custom_vjp", "directional", "elementwise_grad", "ggnvp", "grad",
-    "grad_and_value", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linear_transpose",
-    "linearize", "stop_gradient", "value_and_grad", "vhp", "vjp", "vmap",
+    "checkpoint", "custom_gradient", "custom_jvp", "custom_vjp", "directional", "elementwise_grad",
+    "ggnvp", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp",
+    "linear_transpose", "linearize", "stop_gradient", "value_and_grad", "vhp", "vjp", "vmap",
 ]  # fmt: skip
