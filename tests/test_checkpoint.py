@@ -658,3 +658,20 @@ def test_a_model_in_the_form_of_pytorch():
         x = layer(x)
     x.sum().backward()
     assert got == [w.grad.tolist() for w in weights]
+
+
+def test_arguments_of_a_subclass_are_of_it_again():
+    class Named(dualad.Tensor):
+        def powered(self):
+            kinds.append((type(self), self.power))
+            return self.sin() ** self.power
+
+    kinds = []
+    base = leaf([1.0, 2.0])
+    x = base.as_subclass(Named)
+    x.power = 3
+    checkpoint(lambda x: x.powered(), x).sum().backward()
+    assert kinds == [(Named, 3)] * 2
+    r = leaf([1.0, 2.0])
+    (r.sin() ** 3).sum().backward()
+    assert base.grad.tolist() == r.grad.tolist()

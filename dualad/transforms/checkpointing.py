@@ -24,7 +24,7 @@ from ..engine.modes import BATCHES, RECORDING, RESUMED, Watched, observers, obse
 from ..engine.node import CallNode, Leaf, Node, fresh_level, is_freed, is_packed, keep_for, saved_by
 from ..engine.operands import snapshot
 from ..engine.saving import Keeper, Rebuild, Values, apart, keeper
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, of_class
 from ..engine.walk import current_walk
 from ..errors import CheckpointError
 from . import trees
@@ -124,7 +124,8 @@ class _Frame(Keeper):
         self.f, self.options, self.level = f, options, fresh_level()
         leaves, self.structure = trees.flatten((args, kwargs))
         self.inputs = Values([snapshot(x) for x in leaves])  # the user may write to them later
-        self.given = {x._node for x in leaves if type(x) is Tensor}
+        self.given = {x._node for x in leaves if isinstance(x, Tensor)}
+        self.handles = [_Handle(x) for x in self.structure.flatten_up_to((args, kwargs))]
         if (outer := keeper()) is not None:
             outer.keep(self.inputs)
         self.context, self.dtype = copy_context(), get_default_dtype()
@@ -186,8 +187,8 @@ class _Frame(Keeper):
                     f"checkpoint: a leaf Tensor, of shape {tuple(leaf.shape)}, that {self.name()} reads has "
                     "been written to since; call backward first, or pass it as an argument"
                 )
-        values = [snapshot(x) for x in saved_by(self.inputs)]
-        args, kwargs = trees.unflatten(self.structure, values)
+        values = zip(self.handles, saved_by(self.inputs), strict=True)
+        args, kwargs = trees.unflatten(self.structure, [handle.again(x) for handle, x in values])
         second = _Second(self)
         watching = tuple(o for o in observers() if not isinstance(o, Keeper))
         try:
@@ -216,6 +217,23 @@ class _Frame(Keeper):
     def name(self) -> str:
         """Return what f is called."""
         return getattr(self.f, "__qualname__", None) or type(self.f).__name__
+
+
+class _Handle:
+    """The class of an argument, if it is a subclass of Tensor, and its attributes."""
+
+    def __init__(self, x: Any) -> None:
+        self.kind = type(x) if isinstance(x, Tensor) else Tensor
+        self.attributes = dict(getattr(x, "__dict__", ()) if self.kind is not Tensor else ())
+
+    def again(self, value: Any) -> Any:
+        """Return a value as an argument that the function may write to."""
+        new = snapshot(value)
+        if self.kind is not Tensor:
+            new = of_class(new, self.kind)
+            for name, attribute in self.attributes.items():
+                setattr(new, name, attribute)
+        return new
 
 
 class _Stop(BaseException):
