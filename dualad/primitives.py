@@ -22,6 +22,12 @@ from .errors import ShapeError
 from .op import REGISTRY, Op
 from .rules import Map
 
+#: What rules call by these names, so that no argument can be.
+_RESERVED = {
+    "y": "the result", "g": "the cotangent", "t": "the tangent", "like": "what the argument is like",
+    "xp": "the namespace", "position": "the place of the argument",
+}  # fmt: skip
+
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -57,7 +63,8 @@ def primitive(
     callable
         A decorator, for a function whose positional parameters are arrays, and whose keyword parameters
         are all else. If the first is called ``xp`` it is given the namespace of the arrays' library.
-        It computes on arrays and gives an array, or a tuple of them.
+        It computes on arrays and gives an array, or a tuple of them. Rules read the arguments by their
+        names, the result as ``y``, and behind ``*`` the keywords.
 
     Raises
     ------
@@ -100,7 +107,13 @@ def primitive(
 
 
 class Primitive(Op):
-    """An op of the user's, made by `primitive`. It is none of the library's registry."""
+    """An op of the user's, made by `primitive`. It is none of the library's registry.
+
+    Attributes
+    ----------
+    derives_shape : bool
+        Whether the shape of a result that is not computed is found by calling the function on zeros.
+    """
 
     def __init__(
         self,
@@ -126,7 +139,7 @@ class Primitive(Op):
         self._defaults = {p.name: p.default for p in self._parameters if p.kind is p.KEYWORD_ONLY}
         _check_maps(name, arguments, maps)
         scales = bool(maps) and all(m is None or m.elementwise for m in maps)
-        self._derives = shape is None and not scales
+        self.derives_shape = shape is None and not scales
         super().__init__(
             f"{name}({', '.join(arguments)})",
             *(copy(m) for m in maps),  # they learn their places
@@ -140,7 +153,7 @@ class Primitive(Op):
             for k in () if m is None else m.keywords:
                 if k not in self._defaults and k != "position":
                     raise TypeError(
-                        f"primitive {name}: a rule reads the keyword {k!r}, which it does not have"
+                        f"primitive {name}: a rule reads {k!r}, which is none of its keywords"
                     )
         update_wrapper(self, f)
         self.__name__ = name
@@ -171,7 +184,7 @@ class Primitive(Op):
         return super().__call__(*args, **static)
 
     def below(self, *values: Any, **static: Any) -> Any:
-        if self._derives and any(type(v) is Standin for v in values):
+        if self.derives_shape and any(type(v) is Standin for v in values):
             return self._standin(values, static)
         return super().below(*values, **static)
 
@@ -214,6 +227,11 @@ def _arguments(name: str, parameters: list[inspect.Parameter]) -> list[str]:
     """Return the names of the array arguments, as an `Op` is told them."""
     arguments = []
     for p in parameters:
+        if p.name in _RESERVED:
+            raise TypeError(
+                f"primitive {name}: an argument cannot be called {p.name!r}: in rules that is "
+                f"{_RESERVED[p.name]}"
+            )
         if p.kind is p.VAR_KEYWORD:
             raise TypeError(f"primitive {name}: name the keywords, instead of **{p.name}")
         if p.kind is p.VAR_POSITIONAL:

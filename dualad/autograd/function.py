@@ -92,8 +92,8 @@ _REASON = "trying to differentiate twice a function that was marked with @once_d
 
 
 @primitive(Missing(_REASON), Missing(_REASON), name="once_differentiable", batch=batching.broadcast)
-def _barrier(g: Any, reached: Any) -> Any:
-    return g
+def _barrier(gradient: Any, reached: Any) -> Any:
+    return gradient
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,5 +3,6 @@
 from .functional import check_grads
 from .gradcheck import gradcheck, gradgradcheck
 from .report import GradcheckError
+from .rules import check_rule
 
-__all__ = ["GradcheckError", "check_grads", "gradcheck", "gradgradcheck"]
+__all__ = ["GradcheckError", "check_grads", "check_rule", "gradcheck", "gradgradcheck"]

@@ -17,7 +17,7 @@ from .report import GradcheckError, Report
 
 #: The step of the differences, which is about the third root of the dtype's precision, and how far
 #: derivatives may be off then, absolutely and relatively, by the bytes of a real number.
-_TOLERANCES = {8: (6e-6, 1e-5), 4: (5e-3, 1e-2), 2: (1e-1, 1e-1)}
+TOLERANCES = {8: (6e-6, 1e-5), 4: (5e-3, 1e-2), 2: (1e-1, 1e-1)}
 
 #: Up to how many coordinates of arguments and results all entries are compared.
 _ENTRIES = 400
@@ -88,19 +88,21 @@ def check_grads(
     if order < 1:
         raise ValueError(f"check_grads: order must be 1 or more, got {order}")
     function = _of_floating(f, tuple(args))
-    step, tolerance = _TOLERANCES[min(_precision(s.dtype) for s in function.inputs)]
+    step, tolerance = TOLERANCES[min(_precision(s.dtype) for s in function.inputs)]
     report = Report(
         step if eps is None else eps,
         tolerance if atol is None else atol,
         tolerance if rtol is None else rtol,
     )
-    _check(function, report, order, modes, np.random.default_rng(0))
+    check_orders(function, report, order, modes, np.random.default_rng(0))
     if report.wrong:
         raise GradcheckError(report.text("check_grads"))
     return None
 
 
-def _check(f: Function, report: Report, order: int, modes: Sequence[str], rng: np.random.Generator) -> None:
+def check_orders(
+    f: Function, report: Report, order: int, modes: Sequence[str], rng: np.random.Generator
+) -> None:
     """Check the first derivatives, and by way of each those of the next order."""
     small = sum(s.size for s in (*f.inputs, *f.outputs)) <= _ENTRIES
     if small:
@@ -114,13 +116,13 @@ def _check(f: Function, report: Report, order: int, modes: Sequence[str], rng: n
         tangents = tuple(s.array(s.random(rng)) for s in f.inputs)
         told = [f"the tangent of {s.name}" for s in f.outputs]
         pushed = Function(lambda *xs: jvp(f, xs, tangents)[1], point, names, lambda i, _: told[i])
-        _check(pushed, report, order - 1, modes, rng)
+        check_orders(pushed, report, order - 1, modes, rng)
     if "rev" in modes:
         cotangents = tuple(s.array(s.random(rng)) for s in f.outputs)
         pulled = Function(
             lambda *xs: vjp(f, *xs)[1](cotangents), point, names, lambda i, _: f"the gradient in {names[i]}"
         )
-        _check(pulled, report, order - 1, modes, rng)
+        check_orders(pulled, report, order - 1, modes, rng)
 
 
 def _of_floating(f: Callable[..., Any], args: tuple[Any, ...]) -> Function:
