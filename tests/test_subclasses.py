@@ -3,9 +3,12 @@
 
 import copy
 import pickle
+from random import Random
 
 import numpy as np
 import pytest
+from program_laws import check_close, draw, inner
+from programs import Writer
 
 import dualad
 from dualad import Tensor
@@ -183,3 +186,40 @@ def test_pytrees_of_subclasses():
     g = dualad.grad(lambda t: (t["w"] * t["b"][0]).sum())(tree)
     assert g["w"].tolist() == [1.0, 1.0]
     assert g["b"][0].item() == 3.0
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_programs(seed):
+    """On subclasses' Tensors, with constants that are such, they have the bits they have on plain ones."""
+    pytest.importorskip("scipy")
+    writer = Writer(Random(seed))
+    plainly = np.errstate(all="ignore")(writer.function())
+    writer.env["const"] = lambda a: dualad.asarray(np.array(a)).as_subclass(Length)
+    f = np.errstate(all="ignore")(writer.function())
+    xs = [dualad.asarray(a) for a in writer.inputs]
+    ps = [x.as_subclass(Length) for x in xs]
+    gs, ts = draw(plainly(xs), 2), draw(xs, 1)
+    scalar = lambda f: lambda xs: inner(gs, f(xs))  # noqa: E731
+    gradient = dualad.grad(scalar(plainly))
+    check_close("values", f(ps), plainly(xs), 0)
+    check_close("grad", dualad.grad(scalar(f))(ps), gradient(xs), 0)
+    check_close(
+        "jvp of grad",
+        *[dualad.jvp(h, (x,), (ts,))[1] for h, x in ((dualad.grad(scalar(f)), ps), (gradient, xs))],
+        0,
+    )
+    leaves = [p.clone().requires_grad_() for p in ps]
+    assert {type(leaf) for leaf in leaves} == {Length}
+    value = scalar(f)(leaves)
+    if value.requires_grad:
+        check_close(
+            "autograd.grad", dualad.autograd.grad(value, leaves, materialize_grads=True), gradient(xs)
+        )
+
+    def outer(f, of):
+        """A derivative of an inner one, in which the outer variables are closed over."""
+        inside = lambda xs, us: scalar(f)([u * of(x) for u, x in zip(us, xs, strict=True)])  # noqa: E731
+        return lambda xs: inner(dualad.grad(lambda us: inside(xs, us))(xs), ts)
+
+    got = dualad.grad(outer(f, lambda x: x.as_subclass(Length)))(xs)
+    check_close("a closure", got, dualad.grad(outer(plainly, lambda x: x))(xs), 0)
