@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backends.registry import DTYPES
 from ..dtypes import DType, as_dtype, bool_, complex_of, get_default_dtype, int64, real_of
-from ..errors import AxisError
+from ..errors import AxisError, BatchError
 
 _OF_NUMBERS = {bool: bool_, int: int64}
 
@@ -47,11 +47,19 @@ def optional_dtype(dtype: Any) -> DType | None:
 
 
 def whole(name: str, what: str, value: Any) -> int:
-    """Return an argument that must be an integer; raise TypeError, naming it, if it is none."""
+    """Return an argument that must be an integer; raise TypeError, naming it, if it is none.
+
+    Raises
+    ------
+    BatchError
+        If it differs between the examples of a `vmap`.
+    """
     try:
         return index(value)
     except TypeError:
         raise TypeError(f"{name}: {what} must be an integer, got {value!r}") from None
+    except BatchError:
+        raise BatchError(f"vmap: {name}: {what} must be the same for all examples") from None
 
 
 def one_axis(name: str, axis: Any, ndim: int) -> int:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import as_dtype, complex_of, get_default_dtype, int64
+from ..batching import is_batched
+from ..dtypes import as_dtype, complex_of, get_default_dtype, int64, real_of
 from ..engine.namespace import ops
+from ..engine.shapes import result_dtype
 from ..engine.tensor import Tensor
 from ..engine.views import require_grad
-from ..errors import ShapeError
+from ..errors import BatchError, ShapeError
 from .common import as_shape, whole
 from .conversion import asarray, native, place
 
@@ -172,6 +174,16 @@ def _as_in(x: Any, dtype: Any, device: Any) -> dict[str, Any]:
     return {"dtype": x.dtype if dtype is None else dtype, "device": x.device if device is None else device}
 
 
+def _between(start: Any, stop: Any, n: int, endpoint: bool) -> Tensor:
+    """Return numbers at equal distances between Tensors, along a new first axis."""
+    distance = stop - start
+    parts = np.arange(n) / max(n - 1 if endpoint else n, 1)
+    dtype = result_dtype((distance, 1.0))
+    shape = (n, *[1] * distance.ndim)
+    kind = dtype if dtype.is_floating_point else real_of(dtype)
+    return start + distance * asarray(parts.reshape(shape), dtype=kind, device=distance.device)
+
+
 # -- by a rule ---------------------------------------------------------------------------------
 
 
@@ -208,6 +220,10 @@ def arange(
     (tensor([0, 1, 2, 3]), tensor([0.0000, 0.2500, 0.5000, 0.7500]))
     """
     start, stop = (0, start) if stop is None else (start, stop)
+    if any(is_batched(v) for v in (start, stop, step)):
+        raise BatchError(
+            "vmap: arange: the numbers must be the same for all examples, as they tell the shape"
+        )
     if not all(hasattr(v, "__float__") for v in (start, stop, step)):
         raise TypeError(f"arange: expected numbers, got {start!r}, {stop!r} and {step!r}")
     if step == 0:
@@ -219,10 +235,12 @@ def arange(
 
 
 def linspace(
-    start: complex, stop: complex, num: int | None = None, *, dtype: Any = None, device: Any = None,
+    start: Any, stop: Any, num: int | None = None, *, dtype: Any = None, device: Any = None,
     endpoint: bool = True, requires_grad: bool = False, steps: int | None = None,
 ) -> Tensor:  # fmt: skip
     """Return `num` (PyTorch's `steps`) numbers from `start` to `stop` at equal distances.
+
+    If one of these is a Tensor, of any shape, the numbers are differentiable in it, along a new first axis.
 
     Examples
     --------
@@ -233,6 +251,10 @@ def linspace(
     n = whole("linspace", "num", num if steps is None else steps)
     if n < 0:
         raise ValueError(f"linspace: num must not be negative, got {n}")
+    if isinstance(start, Tensor) or isinstance(stop, Tensor):
+        y = _between(start, stop, n, endpoint)
+        y = y if dtype is None and device is None else ops.to(y, device, dtype=dtype)
+        return require_grad(y) if requires_grad else y
     if dtype is None and isinstance(start + stop, complex):
         dtype = complex_of(get_default_dtype())
     return _made("linspace", (start, stop, n), dtype, device, requires_grad, endpoint=endpoint)

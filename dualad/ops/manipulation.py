@@ -15,12 +15,13 @@ from ..engine.fit import astype as fit_dtype
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
 from ..engine.views import detach, link
-from ..errors import DTypeError, ShapeError
+from ..errors import BatchError, DTypeError, ShapeError
 from ..op import Unary
 from ..rules import Linear, Scale
-from .common import all_axes, as_shape, one_axis
+from .common import all_axes, as_shape, one_axis, whole
 from .conversion import asarray
-from .indexing import getitem
+from .creation import arange
+from .indexing import getitem, take
 
 # -- ops ---------------------------------------------------------------------------------------
 
@@ -388,8 +389,19 @@ def roll(x: Any, /, shift: Any, axis: Any = None, *, dims: Any = None) -> Tensor
     if axis is None:
         return reshape(roll(reshape(x, (-1,)), shift, axis=0), x.shape)
     axes = tuple(one_axis("roll", a, x.ndim) for a in as_shape(axis))
-    shifts = as_shape(shift) if isinstance(shift, (tuple, list)) else (int(shift),) * len(axes)
-    return _roll(x, shift=shifts, axis=axes)
+    shifts = tuple(shift) if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
+    if any(is_batched(s) for s in shifts):
+        for a, s in zip(axes, shifts, strict=True):
+            x = _rolled(x, asarray(s), a)
+        return x
+    return _roll(x, shift=tuple(int(s) for s in shifts), axis=axes)
+
+
+def _rolled(x: Tensor, shift: Tensor, axis: int) -> Tensor:
+    """Roll by a number of places that differs between the examples of a `vmap`."""
+    n = x.shape[axis]
+    places = arange(n, dtype=shift.dtype, device=x.device) - shift
+    return take(x, places % n, axis=axis) if n else x
 
 
 def repeat(x: Any, repeats: Any, /, axis: int | None = None) -> Tensor:
@@ -413,6 +425,8 @@ def repeat(x: Any, repeats: Any, /, axis: int | None = None) -> Tensor:
     x = asarray(x)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
+    if is_batched(repeats):
+        raise BatchError("vmap: repeat: repeats must be the same for all examples, as they tell the shape")
     counts = repeats.detach().cpu().numpy() if isinstance(repeats, Tensor) else np.asarray(repeats)
     axis = one_axis("repeat", axis, x.ndim)
     fits = counts.shape in ((), (1,), (x.shape[axis],))
@@ -510,7 +524,7 @@ def tril(x: Any, /, k: int = 0) -> Tensor:
     tensor([[1., 0.],
             [1., 1.]])
     """
-    return _tril(asarray(x), k=k)
+    return _tril(asarray(x), k=whole("tril", "k", k))
 
 
 def triu(x: Any, /, k: int = 0) -> Tensor:
@@ -523,4 +537,4 @@ def triu(x: Any, /, k: int = 0) -> Tensor:
     tensor([[1., 1.],
             [0., 1.]])
     """
-    return _triu(asarray(x), k=k)
+    return _triu(asarray(x), k=whole("triu", "k", k))

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
-from ..batching import (
-    aligned,
-    along,
-    apply,
-    broadcast,
-    data_dependent,
-    over_all_or_along,
-    reshaped,
-    spread,
-)  # fmt: skip
+from ..backends.registry import BY_TYPE
+from ..batching import REGISTRY, along, broadcast, data_dependent, over_all_or_along, reshaped, spread
+from ..dtypes import as_dtype
+from ..engine.fit import zeros
 from ..engine.node import Batched
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.shapes import reduced, result_dtype, same, shape_of
-from ..engine.tensor import Tensor, is_tracked
+from ..engine.tensor import Tensor, is_tracked, raw_value
 from ..errors import DTypeError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint
 from .common import all_axes, boolean, integer, one_axis
 from .conversion import asarray
-from .elementwise import less, less_equal
+from .elementwise import add, clip_above, equal, less, less_equal, logical_and, logical_or, not_equal
 from .indexing import take, take_along_axis
 
 
@@ -32,14 +27,31 @@ def _shape_of_nonzero(x: Any) -> Any:
 
 
 def _search_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
-    """Search by counting where each example has a sorted array of its own; no library does better."""
+    """Search by halves, for all at once, where each example has a sorted array of its own."""
     x1, x2 = values
     if type(x1) is not Batched:
         return op.below(x1, x2.value, **static)
-    shape = shape_of(x2)
-    sought = reshaped(spread(x2, size), (size, *shape, 1))
-    before = (less if static["side"] == "left" else less_equal).below(aligned(x1, len(shape) + 1), sought)
-    return apply("count_nonzero", before, axis=(len(shape) + 1,), keepdims=False)
+    rows, (n,), shape = REGISTRY["rows"], x1.shape, (size, *shape_of(x2))
+    sought = reshaped(spread(x2, size), (size, prod(shape[1:])))
+    beside = raw_value(sought)
+    backend = BY_TYPE[type(beside)]
+    assert backend is not None
+    place = zeros(sought.shape, as_dtype(backend.index_dtype(backend.device_of(beside))), sought)
+    for k in range(n.bit_length() - 1, -1, -1):  # as many elements come before as the binary digits say
+        further = add.below(place, 1 << k)
+        last = Batched(add.below(clip_above.below(further, n), -1), x1.batch)
+        before = _comes_before(rows.batch(rows, size, (x1, last), {}), sought, static["side"])
+        place = _where.below(logical_and.below(less_equal.below(further, n), before), further, place)
+    return reshaped(place, shape)
+
+
+def _comes_before(x: Any, other: Any, side: str) -> Any:
+    """Whether x is sorted before the other, NaN behind all numbers."""
+    before = (less if side == "left" else less_equal).below(x, other)
+    nan = not_equal.below(other, other)
+    if side == "left":
+        nan = logical_and.below(nan, equal.below(x, x))
+    return logical_or.below(before, nan)
 
 
 _where = Op(

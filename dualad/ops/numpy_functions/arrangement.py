@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...batching import is_batched
 from ...engine.tensor import Tensor
 from ...errors import NumPyFunctionError, ShapeError
 from .. import cumulative, elementwise, indexing, joining, linalg, pytorch, reductions, searching, sets
@@ -176,7 +177,11 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tensor:
 
 
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Tensor:
-    """Apply each function where its condition holds, and to nothing else: one may fail there."""
+    """Apply each function where its condition holds, and to nothing else: one may fail there.
+
+    In a `vmap`, where these places may differ between examples, to all elements, of which the others do
+    not count.
+    """
     x = array(x)
     if isinstance(condlist, Tensor) or not isinstance(condlist[0], (list, Tensor, np.ndarray)):
         condlist = [condlist]
@@ -188,7 +193,13 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Te
         raise ValueError(f"np.piecewise: got {len(funclist)} functions for {len(conditions)} conditions")
     y = x * 0
     for condition, function in zip(conditions, funclist, strict=True):
-        y[condition] = function(x[condition], *args, **kw) if callable(function) else function
+        everywhere = is_batched(condition)
+        part = x if everywhere or not callable(function) else x[condition]
+        value = function(part, *args, **kw) if callable(function) else function
+        if everywhere:
+            y = searching.where(condition, cast(value, x.dtype), y)
+        else:
+            y[condition] = value
     return y
 
 

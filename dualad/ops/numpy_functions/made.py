@@ -170,9 +170,7 @@ def _slope(f: Tensor, spacing: Any, edge_order: int) -> Tensor:
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, dtype: Any = None) -> Tensor:
     like = start if isinstance(start, Tensor) else stop
     start, stop = (floating(array(t, like)) for t in (start, stop))
-    parts = np.arange(num) / max(num - 1 if endpoint else num, 1)
-    y = start + (stop - start) * array(parts.reshape(-1, *[1] * max(start.ndim, stop.ndim)), start)
-    return y if dtype is None else y.to(numpy_dtype(dtype))
+    return creation.linspace(start, stop, num, endpoint=endpoint, dtype=numpy_dtype(dtype))
 
 
 # -- products ------------------------------------------------------------------------------------
