@@ -47,25 +47,6 @@ def is_batched(x: Any) -> bool:
     return type(x) is Batched
 
 
-class Draws:
-    """The random numbers that were drawn for the first chunk of examples, and are drawn again for others."""
-
-    def __init__(self) -> None:
-        self._arrays: list[Any] = []
-        self._next = 0
-
-    def rewind(self) -> None:
-        """Begin anew: what follows is for the next chunk."""
-        self._next = 0
-
-    def __call__(self, draw: Callable[[], Any]) -> Any:
-        """Return what was drawn at this place for the first chunk; draw it if this is the first."""
-        if self._next == len(self._arrays):
-            self._arrays.append(draw())
-        self._next += 1
-        return self._arrays[self._next - 1]
-
-
 # -- arguments in the form that a rule needs -------------------------------------------------------
 
 

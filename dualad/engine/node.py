@@ -293,18 +293,16 @@ class Batch:
         The level, and the number of examples.
     randomness : {"error", "different", "same"}
         Whether random numbers may be drawn, and whether they differ between examples.
-    draws : object, optional
-        Replays the random numbers of a `vmap` that goes chunk by chunk, if all examples have the same.
     ended : bool
         Whether the `vmap` is over: nothing can be done with its values then.
     written : list
         What Tensors were before they were given values of this `vmap`; `views.take_back` looks at it.
     """
 
-    __slots__ = ("draws", "ended", "level", "randomness", "size", "written")
+    __slots__ = ("ended", "level", "randomness", "size", "written")
 
-    def __init__(self, level: int, size: int, randomness: str = "error", draws: Any = None) -> None:
-        self.level, self.size, self.randomness, self.draws = level, size, randomness, draws
+    def __init__(self, level: int, size: int, randomness: str = "error") -> None:
+        self.level, self.size, self.randomness = level, size, randomness
         self.ended = False
         self.written: list[Any] = []
 

@@ -389,12 +389,16 @@ def roll(x: Any, /, shift: Any, axis: Any = None, *, dims: Any = None) -> Tensor
     if axis is None:
         return reshape(roll(reshape(x, (-1,)), shift, axis=0), x.shape)
     axes = tuple(one_axis("roll", a, x.ndim) for a in as_shape(axis))
-    shifts = tuple(shift) if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
+    shifts = tuple(shift) if isinstance(shift, (tuple, list)) else (shift,)
+    n = max(len(axes), len(shifts))
+    if {len(axes), len(shifts)} - {1, n}:
+        raise ShapeError(f"roll: got {len(shifts)} shifts for {len(axes)} axes")
+    axes, shifts = axes * (n // len(axes)), shifts * (n // len(shifts))
     if any(is_batched(s) for s in shifts):
         for a, s in zip(axes, shifts, strict=True):
             x = _rolled(x, asarray(s), a)
         return x
-    return _roll(x, shift=tuple(int(s) for s in shifts), axis=axes)
+    return _roll(x, shift=tuple(whole("roll", "shift", s) for s in shifts), axis=axes)
 
 
 def _rolled(x: Tensor, shift: Tensor, axis: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -159,16 +158,10 @@ def _draw(kind: str, size: Any, dtype: Any, device: Any, requires_grad: bool, **
     different = [b for b in batches() if _differs(b)]
     shape = (*(b.size for b in different), *as_shape(size))
     wanted = native(backend, as_dtype(dtype), device)
-
-    def draw() -> Any:
-        with _lock:  # a generator serves one thread at a time
-            stream = replayed(device) or _stream(backend, device)
-            return backend.random(stream.drawn(), kind, shape, wanted, device, **parameters)
-
-    for batch in batches():
-        if batch.draws is not None:
-            draw = partial(batch.draws, draw)
-    x = Tensor(draw())
+    with _lock:  # a generator serves one thread at a time
+        stream = replayed(device) or _stream(backend, device)
+        array = backend.random(stream.drawn(), kind, shape, wanted, device, **parameters)
+    x = Tensor(array)
     for batch in different:
         x = into(x, batch)
     return require_grad(x) if requires_grad else x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 from operator import index
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 import optree
 
 from ..backends.registry import BY_TYPE, DTYPES
-from ..batching import Draws, into
+from ..batching import into
 from ..engine.dataclasses import NAMESPACE
+from ..engine.draws import Draws, noting, replaying
 from ..engine.modes import BATCHES, batches
 from ..engine.namespace import ops
 from ..engine.node import Batch, fresh_level
@@ -105,9 +107,7 @@ def vmap(
         run = functools.partial(_run, f, structure, kwargs, out_axes, mapped, randomness)
         if chunk_size is None or chunk_size >= size:
             return run(moved, axes, size)
-        return _in_chunks(
-            run, moved, axes, size, chunk_size, out_axes, Draws() if randomness == "same" else None
-        )
+        return _in_chunks(run, moved, axes, size, chunk_size, out_axes, randomness == "same")
 
     return batched
 
@@ -127,10 +127,10 @@ def _count(name: str, value: Any, least: int) -> int | None:
 
 def _run(
     f: Any, structure: Any, kwargs: Any, out_axes: Any, mapped: Any, randomness: str, moved: Any, axes: Any,
-    size: int, draws: Draws | None = None,
+    size: int,
 ) -> Any:  # fmt: skip
     """Call f at a level of its own, and let nothing of that level stay behind."""
-    batch = Batch(fresh_level(), size, randomness, draws)
+    batch = Batch(fresh_level(), size, randomness)
     around = batches()
     try:
         BATCHES.set((*around, batch))
@@ -167,16 +167,16 @@ def _own(x: Any) -> Any:
 
 
 def _in_chunks(
-    run: Any, moved: Any, axes: Any, size: int, chunk: int, out_axes: Any, draws: Draws | None
+    run: Any, moved: Any, axes: Any, size: int, chunk: int, out_axes: Any, same_numbers: bool
 ) -> Any:
     """Run chunk by chunk, and join what they give along the axes of the examples."""
-    parts = []
+    parts: list[Any] = []
+    draws = Draws()
     for start in range(0, size, chunk):
         stop = min(start + chunk, size)
         some = [x if a is None else x[start:stop] for x, a in zip(moved, axes, strict=True)]
-        if draws is not None:
-            draws.rewind()
-        parts.append(run(some, axes, stop - start, draws))
+        with (replaying(draws) if parts else noting(draws)) if same_numbers else nullcontext():
+            parts.append(run(some, axes, stop - start))
     results, structure = trees.flatten(parts[0])
     places = _axes_of("out_axes", out_axes, parts[0], len(results))
     columns = zip(*(trees.flatten(p)[0] for p in parts), strict=True)
