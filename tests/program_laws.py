@@ -119,7 +119,7 @@ def check_differences(what, got, f, xs, ts, errors):
         )
 
 
-def check_program(f, arrays, evidence, device="cpu"):
+def check_program(f, arrays, evidence, wrapper, device="cpu"):
     """Hold all laws for a program: a function of a list of Tensors that gives a list."""
     xs = [dualad.asarray(a, device=device) for a in arrays]
     f = np.errstate(all="ignore")(f)  # of branches not taken; in a backward pass nothing may warn
@@ -131,6 +131,7 @@ def check_program(f, arrays, evidence, device="cpu"):
     check_second(f, xs, ts, gs, gradient, evidence)
     check_ground(f, xs, ts, gs, gradient)
     check_batch(f, xs, ts, gs)
+    check_wrapped(wrapper, f, xs, ts, gs)
     check_freed(f, xs, gs)
     check_state()
 
@@ -206,6 +207,8 @@ def check_ground(f, xs, ts, gs, gradient):
     if not total.requires_grad:
         return check_close("grad of a constant gradient", want, [x * 0 for x in xs], 0)
     check_close("grad of create_graph", dualad.autograd.grad(total, leaves, materialize_grads=True), want)
+    inside = inner(dualad.grad(lambda xs: inner(gs, f(xs)))(leaves), ts)
+    check_close("a transform, recorded", dualad.autograd.grad(inside, leaves, materialize_grads=True), want)
 
 
 def check_batch(f, xs, ts, gs):
@@ -232,6 +235,71 @@ def check_batch(f, xs, ts, gs):
 def stacked(many):
     """Return the lists of Tensors of several examples as one list of batches."""
     return [dualad.stack(list(parts)) for parts in zip(*many, strict=True)]
+
+
+def by_custom_vjp(f):
+    """Return f with a pullback of the user's own, which asks for f's."""
+    told = dualad.custom_vjp(lambda xs: f(xs))
+    told.defvjp(lambda xs: (f(xs), xs), lambda xs, gs: dualad.vjp(f, xs)[1](gs))
+    return told
+
+
+def by_custom_jvp(f):
+    told = dualad.custom_jvp(lambda xs: f(xs))
+    told.defjvp(lambda primals, tangents: dualad.jvp(f, primals, tangents))
+    return told
+
+
+def under(context):
+    """Return what has a function run where somebody looks on."""
+
+    def wrapper(f):
+        def watched(xs):
+            with context():
+                return f(xs)
+
+        return watched
+
+    return wrapper
+
+
+def packing():
+    """Have what nodes save kept as NumPy's arrays."""
+    unpack = lambda packed: dualad.asarray(packed[0], device=packed[1])  # noqa: E731
+    return dualad.autograd.graph.saved_tensors_hooks(lambda x: (x.detach().cpu().numpy(), x.device), unpack)
+
+
+#: What a function may be wrapped in without any of its derivatives becoming another.
+WRAPPERS = {
+    "checkpoint": dualad.checkpoint,
+    "nested checkpoints": lambda f: dualad.checkpoint(lambda xs: dualad.checkpoint(f)(xs)),
+    "custom_vjp": by_custom_vjp,
+    "custom_jvp": by_custom_jvp,
+    "anomaly mode": under(lambda: dualad.autograd.detect_anomaly(check_nan=False)),
+    "saved_tensors_hooks": under(packing),
+    "profile": under(dualad.profile),
+}
+
+
+def check_wrapped(name, f, xs, ts, gs):
+    """A program in a wrapper has its values and its derivatives of both orders, at all levels."""
+    wrapped = WRAPPERS[name](f)
+    check_close(f"{name}: the values", wrapped(xs), f(xs), 1e-12)
+    scalar, whole = (lambda xs, h=h: inner(gs, h(xs)) for h in (f, wrapped))
+    want = dualad.grad(scalar)
+    check_close(f"{name}: grad", dualad.grad(whole)(xs), want(xs))
+    check_close(f"{name}: jvp", dualad.jvp(wrapped, (xs,), (ts,))[1], dualad.jvp(f, (xs,), (ts,))[1])
+    second = dualad.jvp(want, (xs,), (ts,))[1]
+    check_close(f"{name}: jvp of grad", dualad.jvp(dualad.grad(whole), (xs,), (ts,))[1], second)
+    twice = dualad.grad(lambda xs: inner(dualad.grad(whole)(xs), ts))
+    check_close(f"{name}: grad of grad", twice(xs), second)
+    batch = stacked([xs, xs])
+    check_close(f"{name}: vmap of grad", dualad.vmap(dualad.grad(whole))(batch), dualad.vmap(want)(batch))
+    leaves = [x.clone().requires_grad_() for x in xs]
+    value = whole(leaves)
+    if value.requires_grad:
+        got = dualad.autograd.grad(value, leaves, materialize_grads=True)
+        check_close(f"{name}: autograd.grad", got, want(xs))
 
 
 def check_freed(f, xs, gs):

@@ -16,7 +16,7 @@ from copy import copy
 from random import Random
 
 import numpy as np
-from program_laws import Evidence, check_complex_steps, check_program
+from program_laws import WRAPPERS, Evidence, check_complex_steps, check_program
 from program_steps import STEPS
 
 import dualad
@@ -48,6 +48,7 @@ class Writer:
         self.steps: dict[str, str] = {}
         self.values: dict[str, dualad.Tensor] = {}
         self.outputs: list[str] = []
+        self.wrapper = self.choose(list(WRAPPERS))
         self.count = 0
         self.inputs = [self._input(i) for i in range(1 + self.below(3))]
         wanted = 1 + self.below(30)
@@ -237,7 +238,7 @@ class Writer:
         f = self.function()
         if self.analytic:
             check_complex_steps(f, self.inputs)
-        check_program(f, self.inputs, evidence, self.device)
+        check_program(f, self.inputs, evidence, self.wrapper, self.device)
 
     def reduced(self, fails) -> Writer:
         """Return the shortest of the programs for one of the values that fail as this one does."""

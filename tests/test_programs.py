@@ -112,3 +112,15 @@ def test_what_is_written_through_flat_and_view_arrives_however_the_elements_lie(
     x.T.view(2, 3)[0, 1:] = 5.0
     x.T.view_as(dualad.zeros(6, device=device))[-1] = 7.0
     assert x.tolist() == [[1.0, 5.0, 1.0], [5.0, 0.0, 7.0]]
+
+
+def test_hooks_for_saved_values_meet_an_op_with_an_argument_that_has_no_derivative(device):
+    """Such as a condition, or a number: of it nothing is saved."""
+    x = dualad.asarray([2.0, 3.0], device=device, requires_grad=True)
+    seen = []
+    with dualad.autograd.graph.saved_tensors_hooks(lambda x: seen.append(1) or x, lambda x: x):
+        y = dualad.where(x > 2, x * x, 0.0)
+        y[0] = 1.0
+    y.sum().backward()
+    assert x.grad.tolist() == [0.0, 6.0]
+    assert seen

@@ -81,7 +81,8 @@ def saved_places(node: Node) -> dict[int, Any]:
     """Return what an op's node saved by place: arguments from 0 on, then the result, at -1."""
     found: dict[int, Any] = {}
     for rule, reads in zip(node.op.maps_for(len(node.parents)), node.saved or (), strict=False):
-        found.update(zip(rule.reads, reads or (), strict=False))
+        if reads is not None:
+            found.update(zip(rule.reads, reads, strict=True))
     return {place: found[place] for place in sorted(found, key=lambda p: (p < 0, p))}
 
 
