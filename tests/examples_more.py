@@ -1,5 +1,6 @@
 """Arguments on which running sums and products, differences and sets are differentiated."""
 
+import numpy as np
 from examples import Example, numbers, signed
 
 import dualad
@@ -52,6 +53,20 @@ _add(
     name="diff-ends",
 )
 _add(lambda x: dualad.diff(x * x, prepend=0.5, n=2), signed(4), name="diff-number")
+
+ROWS = {"vector": [2, 0], "matrix": [[1, 2], [1, 0]], "number": 1, "twice": [0, 2, 2]}
+for _form, _rows in ROWS.items():
+
+    def _index(x, rows=_rows):
+        return dualad.asarray(rows, dtype=dualad.int32, device=x.device)
+
+    _read = signed(3, 2)[np.array(_rows)]
+    _add(lambda x, i=_index: REGISTRY["rows"](x, i(x)), signed(3, 2), name=f"rows-{_form}", op="rows")
+    _add(
+        lambda g, i=_index: REGISTRY["add_rows"](g, i(g), n=3), _read, name=f"add_rows-{_form}", op="add_rows"
+    )
+    _add(lambda v, x, i=_index: REGISTRY["set_rows"](v, x, i(x)), signed(*_read.shape, seed=3), signed(3, 2),
+         name=f"set_rows-{_form}", op="set_rows")  # fmt: skip
 
 for _name in ("unique_all", "unique_counts", "unique_inverse"):
     _add(lambda x, f=_name: getattr(dualad, f)(x * x).values, numbers(2, 3), name=_name, complex=False)

@@ -72,7 +72,8 @@ def _written_rows(xp: Any, g: Any, like: Any, index: Any) -> Any:
     read, count = rows.within(xp, g, index), prod(index.shape)
     if count < 2:
         return read
-    order = xp.reshape(xp.cumulative_sum(xp.ones_like(xp.reshape(index, (count,))), axis=0), index.shape)
+    ones = xp.ones_like(xp.reshape(index, (count,)))
+    order = xp.reshape(xp.cumulative_sum(ones, axis=0, dtype=ones.dtype), index.shape)
     places = set_rows.within(xp, order, zeros(g.shape[:1], index.dtype, index), index)
     lasts = rows.within(xp, places, index) == order
     return xp.where(xp.reshape(lasts, (*index.shape, *[1] * (len(g.shape) - 1))), read, 0)
