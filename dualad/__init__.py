@@ -41,10 +41,18 @@ from .dtypes import (
     uint64,
 )
 from .dtypes import bool_ as bool
-from .engine.modes import enable_grad, is_grad_enabled, no_grad, set_concretization, set_grad_enabled
+from .engine.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_concretization,
+    set_grad_enabled,
+)
 from .engine.namespace import ops as _ops
 from .engine.printing import get_printoptions, printoptions, set_printoptions
-from .engine.tensor import Tensor
+from .engine.tensor import Tensor, is_inference
 from .errors import (
     AnomalyError,
     AxisError,
@@ -279,22 +287,23 @@ __all__ = [
     "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "full",
     "full_like", "func", "gather", "ge", "get_default_dtype", "get_printoptions", "ggnvp", "grad",
     "grad_and_value", "graph", "greater", "greater_equal", "gt", "half", "hessian", "hvp", "hypot", "iinfo",
-    "imag", "index_select", "inf", "int", "int16", "int32", "int64", "int8", "is_anomaly_check_nan_enabled",
-    "is_anomaly_enabled", "is_grad_enabled", "isclose", "isdtype", "isfinite", "isin", "isinf", "isnan",
-    "jacfwd", "jacobian", "jacrev", "jvp", "le", "less", "less_equal", "linalg", "linear_transpose",
-    "linearize", "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill",
-    "masked_select", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum",
-    "mm", "moveaxis", "movedim", "mul", "multiply", "nan", "ne", "neg", "negative", "newaxis", "nextafter",
-    "no_grad", "nonzero", "norm", "not_equal", "ones", "ones_like", "optim", "optimize", "permute",
-    "permute_dims", "pi", "positive", "pow", "primitive", "printoptions", "prod", "profile", "rand",
-    "rand_like", "randint", "randn", "randn_like", "randperm", "real", "reciprocal", "relu", "remainder",
-    "repeat", "reshape", "result_type", "roll", "round", "rsqrt", "rules", "searchsorted",
-    "set_concretization", "set_default_dtype", "set_grad_enabled", "set_printoptions", "short", "sigmoid",
-    "sign", "signbit", "sin", "sinh", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze",
-    "stack", "std", "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan",
-    "tanh", "tensor", "tensordot", "testing", "tile", "topk", "transpose", "tril", "triu", "trunc", "uint16",
-    "uint32", "uint64", "uint8", "unbind", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+    "imag", "index_select", "inf", "inference_mode", "int", "int16", "int32", "int64", "int8",
+    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled", "is_inference",
+    "is_inference_mode_enabled", "isclose", "isdtype", "isfinite", "isin", "isinf", "isnan", "jacfwd",
+    "jacobian", "jacrev", "jvp", "le", "less", "less_equal", "linalg", "linear_transpose", "linearize",
+    "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select",
+    "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis",
+    "movedim", "mul", "multiply", "nan", "ne", "neg", "negative", "newaxis", "nextafter", "no_grad",
+    "nonzero", "norm", "not_equal", "ones", "ones_like", "optim", "optimize", "permute", "permute_dims", "pi",
+    "positive", "pow", "primitive", "printoptions", "prod", "profile", "rand", "rand_like", "randint",
+    "randn", "randn_like", "randperm", "real", "reciprocal", "relu", "remainder", "repeat", "reshape",
+    "result_type", "roll", "round", "rsqrt", "rules", "searchsorted", "set_concretization",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions", "short", "sigmoid", "sign", "signbit", "sin",
+    "sinh", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std",
+    "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor",
+    "tensordot", "testing", "tile", "topk", "transpose", "tril", "triu", "trunc", "uint16", "uint32",
+    "uint64", "uint8", "unbind", "unique_all", "unique_counts", "unique_inverse", "unique_values",
     "unsqueeze", "unstack", "utils", "value_and_grad", "var", "vecdot", "vhp", "vjp", "vmap", "where",
     "zeros", "zeros_like",
 ]

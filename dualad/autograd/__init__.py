@@ -8,16 +8,17 @@ Examples
 (tensor([2., 4.]),)
 """
 
-from ..engine.gradients import backward, grad
-from ..engine.modes import enable_grad, no_grad, set_grad_enabled
+from ..engine.gradients import backward
+from ..engine.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from ..engine.node import Node
 from ..testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from . import function, functional, graph
 from .anomaly import detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, set_detect_anomaly
+from .derivatives import grad
 from .function import Function
 
 __all__ = [
     "Function", "GradcheckError", "Node", "backward", "detect_anomaly", "enable_grad", "function",
-    "functional", "grad", "gradcheck", "gradgradcheck", "graph", "is_anomaly_check_nan_enabled",
-    "is_anomaly_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode",
+    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip

@@ -9,8 +9,8 @@ from weakref import ref
 
 from ..errors import GradientError
 from .hooks import RemovableHandle, hooks_of, register
-from .node import Dual, GradBox, Leaf, Node
-from .tensor import Tensor, grad_box
+from .node import GradBox, Leaf, Node
+from .tensor import Tensor, grad_box, reverse_part
 from .views import assign
 
 # Threads that run `backward` on graphs that share a leaf add to its `.grad` one at a time.
@@ -73,9 +73,8 @@ def is_retained(node: Node) -> bool:
 
 def _tracked(x: Tensor, refusal: str) -> Node:
     """Return the node where the gradient of x is computed."""
-    x._refresh()
-    node = x._node
-    if node is None or type(node) is Dual:
+    node = reverse_part(x)._node
+    if not isinstance(node, Node):
         raise GradientError(f"{refusal} that doesn't require gradient")
     return node
 

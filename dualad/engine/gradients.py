@@ -12,9 +12,9 @@ from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .accumulation import accumulate, is_retained
 from .fit import zeros
 from .namespace import ops
-from .node import GROUND, Batch, Dual, Leaf, Node, Output
+from .node import GROUND, Batch, Leaf, Node, Output
 from .operands import snapshot, type_name
-from .tensor import Tensor, grad_box, plain, raw_value, wrap
+from .tensor import Tensor, grad_box, plain, raw_value, reverse_part, wrap
 from .walk import Walk
 
 
@@ -56,7 +56,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"get_gradient_edge: expected a Tensor, got {type_name(tensor)}")
-    node = _reverse_part(tensor)._node
+    node = reverse_part(tensor)._node
     if node is None or type(node) is Batch:
         raise GradientError(
             "It is not possible to get the gradient edge for a Tensor that does not require gradients"
@@ -99,7 +99,7 @@ def backward(
     >>> x.grad
     tensor(6.)
     """
-    targets = None if inputs is None else [(_target("backward", x), x) for x in _sequence(inputs)]
+    targets = None if inputs is None else [(_target("backward", x), x) for x in listed(inputs)]
     if targets is not None and not targets:
         raise GradientError("backward: inputs must not be empty; leave it out to reach all leaves")
     retain = create_graph if retain_graph is None else retain_graph
@@ -136,7 +136,7 @@ def grad(
     """Return the derivatives of `outputs`, summed, in `inputs`, as a tuple: see `dualad.autograd.grad`."""
     if allow_unused is False and materialize_grads:
         raise ValueError("grad: allow_unused=False contradicts materialize_grads=True")
-    sources = _sequence(inputs)
+    sources = listed(inputs)
     edges = [_target("grad", x) for x in sources]
     roots = _roots("grad", outputs, grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
@@ -189,7 +189,7 @@ def _gradient_at(edge: GradientEdge, found: dict[Node, Any]) -> Any:
     return g[edge.output_nr] if type(g) is list else g
 
 
-def _sequence(tensors: Any) -> list[Any]:
+def listed(tensors: Any) -> list[Any]:
     """Return what was given as a list: what is no collection stands for a list of one."""
     if isinstance(tensors, Mapping):
         return list(tensors.values())
@@ -198,29 +198,20 @@ def _sequence(tensors: Any) -> list[Any]:
     return [tensors] if alone else list(tensors)
 
 
-def _reverse_part(x: Tensor) -> Tensor:
-    """Return what reverse mode knows of x, below the tangents that forward mode has put around it."""
-    x._refresh()
-    value: Any = x
-    while isinstance(value, Tensor) and type(value._node) is Dual:
-        value = value._value
-    return wrap(value)
-
-
 def _target(name: str, x: Any) -> GradientEdge:
     if type(x) is GradientEdge:
         return x
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: inputs: expected Tensors, got {type_name(x)}")
-    if (node := _reverse_part(x)._node) is None or type(node) is Batch:
+    if (node := reverse_part(x)._node) is None or type(node) is Batch:
         raise GradientError(f"{name}: inputs: One of the differentiated Tensors does not require grad")
     return get_gradient_edge(x)
 
 
 def _roots(name: str, outputs: Any, given: Any) -> list[tuple[Node, Tensor]]:
     """Return the node of each output with its cotangent, checked."""
-    outputs = _sequence(outputs)
-    given = [None] * len(outputs) if given is None else _sequence(given)
+    outputs = listed(outputs)
+    given = [None] * len(outputs) if given is None else listed(given)
     if len(given) != len(outputs):
         raise GradientError(f"{name}: got {len(outputs)} tensors and {len(given)} gradients")
     roots = []
@@ -241,7 +232,7 @@ def _root(name: str, x: Any) -> tuple[Node, Tensor]:
         return node, _like(x)
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: expected Tensors, got {type_name(x)}")
-    part = _reverse_part(x)
+    part = reverse_part(x)
     if part._node is None:
         raise GradientError(
             f"{name}: element 0 of tensors does not require grad and does not have a "

@@ -411,6 +411,10 @@ class Methods(Conversions):
         gradients = None if gradient is None else [gradient]
         ops.backward(self, gradients, retain_graph, create_graph, inputs)
 
+    def is_inference(self) -> Any:
+        """Return whether this Tensor was made in `inference_mode`."""
+        return ops.is_inference(self)
+
     def retain_grad(self) -> None:
         """Let `backward` keep this Tensor's gradient in ``.grad``, although it is no leaf."""
         ops.retain_grad(self)

@@ -257,14 +257,18 @@ class _Mode:
                 return
         # It was entered in another thread or task, and nothing is to be undone here.
 
+    def _fresh(self) -> _Mode:
+        """Return a mode like this one, for one call of a decorated function."""
+        return _Mode(self._enabled)
+
     def __call__(self, function: F) -> F:
-        enabled = self._enabled
+        fresh = self._fresh
 
         if inspect.isgeneratorfunction(function):
 
             @functools.wraps(function)
             def generator(*args: Any, **kwargs: Any) -> Any:
-                return _steps(enabled, function(*args, **kwargs))
+                return _steps(fresh, function(*args, **kwargs))
 
             return generator  # type: ignore[return-value]
 
@@ -272,7 +276,7 @@ class _Mode:
 
             @functools.wraps(function)
             def async_generator(*args: Any, **kwargs: Any) -> Any:
-                return _async_steps(enabled, function(*args, **kwargs))
+                return _async_steps(fresh, function(*args, **kwargs))
 
             return async_generator  # type: ignore[return-value]
 
@@ -280,26 +284,26 @@ class _Mode:
 
             @functools.wraps(function)
             async def coroutine(*args: Any, **kwargs: Any) -> Any:
-                with _Mode(enabled):
+                with fresh():
                     return await function(*args, **kwargs)
 
             return coroutine  # type: ignore[return-value]
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with _Mode(enabled):
+            with fresh():
                 return function(*args, **kwargs)
 
         return wrapper  # type: ignore[return-value]
 
 
-def _steps(enabled: bool, generator: Any) -> Any:
+def _steps(fresh: Callable[[], _Mode], generator: Any) -> Any:
     """Run a generator with the mode set while it runs, and not while its consumer does."""
     send, value = generator.send, None
     try:
         while True:
             try:
-                with _Mode(enabled):
+                with fresh():
                     item = send(value)
             except StopIteration as stop:
                 return stop.value
@@ -310,17 +314,17 @@ def _steps(enabled: bool, generator: Any) -> Any:
             except BaseException as error:
                 value, send = error, generator.throw
     finally:
-        with _Mode(enabled):
+        with fresh():
             generator.close()
 
 
-async def _async_steps(enabled: bool, generator: Any) -> Any:
+async def _async_steps(fresh: Callable[[], _Mode], generator: Any) -> Any:
     """Do the same for an async generator."""
     send, value = generator.asend, None
     try:
         while True:
             try:
-                with _Mode(enabled):
+                with fresh():
                     item = await send(value)
             except StopAsyncIteration:
                 return
@@ -331,7 +335,7 @@ async def _async_steps(enabled: bool, generator: Any) -> Any:
             except BaseException as error:
                 value, send = error, generator.athrow
     finally:
-        with _Mode(enabled):
+        with fresh():
             await generator.aclose()
 
 
@@ -383,6 +387,69 @@ class enable_grad(_Mode):
 
     def __init__(self) -> None:
         super().__init__(True)
+
+
+#: The inference modes that are entered and not left, in whatever thread: asked before looking closer.
+INFERRING: list[Any] = []
+
+
+class inference_mode(_Mode):
+    """Do not record ops, as `no_grad`; Tensors made inside say that they are inference Tensors.
+
+    A context manager and a decorator. Such Tensors can do what all others can: as values never
+    change, nothing has to be refused outside of the mode.
+
+    Parameters
+    ----------
+    mode : bool
+        False for the normal mode: ops are recorded, also inside `no_grad`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.ones(2, requires_grad=True)
+    >>> with dualad.inference_mode():
+    ...     y = x * 2
+    >>> y.requires_grad, y.is_inference()
+    (False, True)
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        if not callable(mode):
+            return self
+        self.__init__()  # type: ignore[misc]  # `@inference_mode` without parentheses
+        return self(mode)
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__(not mode)
+        self.mode = bool(mode)
+
+    def _fresh(self) -> inference_mode:
+        new: inference_mode = inference_mode(self.mode)
+        return new
+
+    def _enter(self, before: Any) -> None:
+        INFERRING.append(self)
+        super()._enter(before)
+
+    def _leave(self) -> None:
+        super()._leave()
+        INFERRING[:] = [mode for mode in INFERRING if mode is not self]
+
+
+def is_inference_mode_enabled() -> bool:
+    """Return whether Tensors made here are inference Tensors.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> with dualad.inference_mode():
+    ...     dualad.is_inference_mode_enabled()
+    True
+    """
+    modes = (mode.mode for mode, _ in reversed(_ENTERED.get()) if isinstance(mode, inference_mode))
+    return next(modes, False)
 
 
 class set_grad_enabled(_Mode):

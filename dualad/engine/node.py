@@ -272,6 +272,21 @@ class GradBox:
         self.retains: Any = None
 
 
+class _InferenceBox:
+    """Stands for the box of a Tensor that was made in inference mode, until it needs one."""
+
+    grad = retains = None
+
+
+INFERENCE = _InferenceBox()
+
+
+class DualLevel(int):
+    """A level of forward mode that its user ends: the tangents of that level are then gone."""
+
+    ended = False
+
+
 class Dual:
     """The forward-mode counterpart of a Node: a level and the tangent of a value at that level."""
 

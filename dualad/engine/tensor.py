@@ -19,9 +19,21 @@ from ..backends.registry import BY_TYPE, DTYPES
 from ..dtypes import DType, bool_, complex_of, get_default_dtype, int64
 from ..errors import BatchError, DeviceError, DTypeError, GradientError, ShapeError
 from .methods import Methods
-from .modes import CONCRETIZATION, is_over
+from .modes import CONCRETIZATION, INFERRING, is_inference_mode_enabled, is_over
 from .namespace import ops
-from .node import GROUND, Batch, Batched, Dual, GradBox, Leaf, Node, Output, Standin
+from .node import (
+    GROUND,
+    INFERENCE,
+    Batch,
+    Batched,
+    Dual,
+    DualLevel,
+    GradBox,
+    Leaf,
+    Node,
+    Output,
+    Standin,
+)
 from .operators import Operators
 from .printing import tensor_repr
 
@@ -59,16 +71,19 @@ class Tensor(Operators, Methods):
     __slots__ = ("__weakref__", "_alias", "_box", "_node", "_value")
 
     _alias: Any
-    _box: GradBox | None
+    _box: Any
 
     def __init__(self, data: Any, _node: Any = None) -> None:
         self._value = data
         self._node = _node
         self._alias = None
         self._box = None
-        # The check that this is an array costs a look-up, and only where nothing is recorded.
-        if _node is None and BY_TYPE[type(data)] is None and type(data) is not Standin:
-            self._value = ops.tensor(data, dtype=float)._value
+        if _node is None:
+            # The check that this is an array costs a look-up, and only where nothing is recorded.
+            if BY_TYPE[type(data)] is None and type(data) is not Standin:
+                self._value = ops.tensor(data, dtype=float)._value
+            if INFERRING and is_inference_mode_enabled():
+                self._box = INFERENCE
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -76,6 +91,9 @@ class Tensor(Operators, Methods):
         """Look again if the elements are shared: another handle may have written to them."""
         if self._alias is not None:
             self._alias.refresh(self)
+        while type(self._node) is Dual and type(self._node.level) is DualLevel and self._node.level.ended:
+            below = self._value
+            self._value, self._node = (below._value, below._node) if type(below) is Tensor else (below, None)
 
     @property
     def _raw(self) -> Any:
@@ -142,7 +160,7 @@ class Tensor(Operators, Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether ops on this Tensor are recorded. It can be set on leaves."""
-        return is_tracked(self)
+        return is_tracked(reverse_part(self))
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -151,15 +169,14 @@ class Tensor(Operators, Methods):
     @property
     def is_leaf(self) -> bool:
         """Whether this is where a gradient ends: made by the user, not by a recorded op."""
-        self._refresh()
-        return type(self._node) is Leaf or not is_tracked(self)
+        part = reverse_part(self)
+        return type(part._node) is Leaf or not is_tracked(part)
 
     @property
     def grad_fn(self) -> Node | None:
         """The node of the op that made this Tensor; None for leaves."""
-        self._refresh()
-        node = self._node
-        if node is None or type(node) in (Leaf, Dual, Batch):
+        node = reverse_part(self)._node
+        if node is None or type(node) in (Leaf, Batch):
             return None
         return node.parents[0] if type(node) is Output else node
 
@@ -358,13 +375,13 @@ class Tensor(Operators, Methods):
         told = (default, complex_of(default), int64, bool_) if self.size else (default,)
         if self.dtype not in told:
             out.append(f"dtype={self.dtype}")
-        node = self._node
+        node = reverse_part(self)._node
         if type(node) is Leaf:
             out.append("requires_grad=True")
-        elif type(node) is Dual:
-            out.append("tangent=...")
         elif node is not None:
             out.append(f"grad_fn=<{node.name()}>")
+        if type(self._node) is Dual:
+            out.append(f"tangent={wrap(self._node.tangent)!r}")
         return out
 
     def as_subclass(self, cls: type[Any]) -> Any:
@@ -377,7 +394,8 @@ class Tensor(Operators, Methods):
     # -- copies --------------------------------------------------------------------------------
 
     def __copy__(self) -> Tensor:
-        new = ops.detach(self).requires_grad_(self.requires_grad) if self.is_leaf else ops.clone(self)
+        alone = self.is_leaf and type(self._node) is not Dual
+        new = ops.detach(self).requires_grad_(self.requires_grad) if alone else ops.clone(self)
         if hasattr(self, "__dict__"):
             vars(new).update(vars(self))
         return new
@@ -435,9 +453,23 @@ class _Size(int):
 
 def grad_box(x: Tensor) -> GradBox:
     """Return where the gradient of x is kept, made on first use."""
-    if x._box is None:
+    if x._box is None or x._box is INFERENCE:
         x._box = GradBox(x)
     return x._box
+
+
+def is_inference(x: Tensor) -> bool:
+    """Return whether a Tensor was made in `inference_mode`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> with dualad.inference_mode():
+    ...     x = dualad.ones(2)
+    >>> dualad.is_inference(x), dualad.is_inference(x * 2)
+    (True, False)
+    """
+    return x._box is INFERENCE
 
 
 def raw_value(value: Any) -> Any:
@@ -499,6 +531,15 @@ def is_tracked(x: Any) -> bool:
             return x._node is not None
         x = x._value.value
     return False
+
+
+def reverse_part(x: Tensor) -> Tensor:
+    """Return what reverse mode knows of a Tensor, below the tangents that forward mode has put around it."""
+    x._refresh()
+    value: Any = x
+    while isinstance(value, Tensor) and type(value._node) is Dual:
+        value = value._value
+    return wrap(value)
 
 
 def plain(x: Any) -> Any:

@@ -6,7 +6,7 @@ it), by plain assignment.
 
 from __future__ import annotations
 
-from ..engine import accumulation, gradients, saving, views
+from ..engine import accumulation, gradients, saving, tensor, views
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
 from ..op import REGISTRY, Op
@@ -54,7 +54,7 @@ ops.copy, ops.as_shape, ops.view = manipulation.clone, as_shape, manipulation.vi
 ops.detach, ops.require_grad, ops.forget_history = views.detach, views.require_grad, views.forget_history
 ops.backward, ops.register_hook = gradients.backward, accumulation.register_hook
 ops.retain_grad, ops.retains_grad = accumulation.retain_grad, accumulation.retains_grad
-ops.saved_value = saving.saved_value
+ops.saved_value, ops.is_inference = saving.saved_value, tensor.is_inference
 ops.register_post_accumulate_grad_hook = accumulation.register_post_accumulate_grad_hook
 
 Tensor.__array_ufunc__ = numpy_functions._array_ufunc  # type: ignore[attr-defined]

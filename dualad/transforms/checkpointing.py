@@ -20,7 +20,7 @@ from weakref import ref
 from ..backends.registry import DTYPES
 from ..dtypes import get_default_dtype, set_default_dtype
 from ..engine.draws import Draws, noting, replaying
-from ..engine.modes import BATCHES, RECORDING, RESUMED, Watched, observers, observing
+from ..engine.modes import BATCHES, RESUMED, Observer, observers, observing, set_observers
 from ..engine.node import CallNode, Leaf, Node, fresh_level, is_freed, is_packed, keep_for, saved_by
 from ..engine.operands import snapshot
 from ..engine.saving import Keeper, Rebuild, Values, apart, keeper
@@ -129,7 +129,6 @@ class _Frame(Keeper):
         if (outer := keeper()) is not None:
             outer.keep(self.inputs)
         self.context, self.dtype = copy_context(), get_default_dtype()
-        self.recording = bool(RECORDING.get())
         self.draws = Draws() if options.preserve_rng_state else None
         self.nodes: list[ref[Node]] = []
         self.trace: list[_Recorded] = []
@@ -193,7 +192,7 @@ class _Frame(Keeper):
         watching = tuple(o for o in observers() if not isinstance(o, Keeper))
         try:
             # In the modes of the first run; what f sets in this context ends with it.
-            self.context.copy().run(self._again, Watched(self.recording, (*watching, second)), args, kwargs)
+            self.context.copy().run(self._again, (*watching, second), args, kwargs)
         except _Stop as stop:
             if stop.run is not second:
                 raise
@@ -203,8 +202,8 @@ class _Frame(Keeper):
             raise
         second.finish()
 
-    def _again(self, recording: Watched, args: Any, kwargs: Any) -> None:
-        RECORDING.set(recording)
+    def _again(self, watching: tuple[Observer, ...], args: Any, kwargs: Any) -> None:
+        set_observers(watching)
         RESUMED.set(BATCHES.get())
         before = get_default_dtype()
         set_default_dtype(self.dtype)
