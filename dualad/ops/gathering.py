@@ -16,6 +16,7 @@ import numpy as np
 from ..backends.registry import BY_TYPE
 from ..batching import is_batched, reshaped, spread
 from ..engine.fit import zeros
+from ..engine.namespace import ops
 from ..engine.node import Batched
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.shapes import broadcast, shape_of
@@ -36,12 +37,17 @@ from .searching import nonzero, where
 def _numbered(index: Any, size: int, n: int) -> Any:
     """Return an index into the rows of each example as one into those of all, n of each."""
     index = spread(index, size)
+    begin = _range_beside(index, size * n, n) if n else _range_beside(index, size, 1)
+    return add.below(index, reshaped(begin, (size, *[1] * (len(index.shape) - 1))))
+
+
+def _range_beside(index: Any, stop: int, step: int = 1) -> Any:
+    """Return the numbers from 0 on as an array on the device, and of the dtype, of an index."""
     raw = raw_value(index)
     backend = BY_TYPE[type(raw)]
     assert backend is not None
     native = backend.native_device(backend.device_of(raw))
-    begin = backend.xp.arange(0, size * n, n, dtype=raw.dtype, device=native)
-    return add.below(index, reshaped(begin, (size, *[1] * (len(index.shape) - 1))))
+    return backend.xp.arange(0, stop, step, dtype=raw.dtype, device=native)
 
 
 def _rows_of_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
@@ -72,8 +78,8 @@ def _written_rows(xp: Any, g: Any, like: Any, index: Any) -> Any:
     read, count = rows.within(xp, g, index), prod(index.shape)
     if count < 2:
         return read
-    ones = xp.ones_like(xp.reshape(index, (count,)))
-    order = xp.reshape(xp.cumulative_sum(ones, axis=0, dtype=ones.dtype), index.shape)
+    order = reshaped(_range_beside(index, count), index.shape)
+    order = Tensor(order) if xp is ops else order
     places = set_rows.within(xp, order, zeros(g.shape[:1], index.dtype, index), index)
     lasts = rows.within(xp, places, index) == order
     return xp.where(xp.reshape(lasts, (*index.shape, *[1] * (len(g.shape) - 1))), read, 0)
