@@ -20,7 +20,7 @@ from ..engine.modes import RECORDING
 from ..engine.namespace import ops
 from ..engine.node import GROUND, Dual, Leaf
 from ..engine.operands import PYTHON_SCALARS
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, plain
 from ..engine.views import assign, give, link, same_view, unshare
 from ..errors import BatchError, DTypeError, InplaceError, ShapeError
 from ..op import Op, Unary
@@ -190,8 +190,8 @@ def unwrap_key(key: Any) -> Any:
 def _moves(key: Any) -> bool:
     """Whether a key has a Tensor that differs between the examples of a `vmap`."""
     if type(key) is tuple:
-        return any(type(k) is Tensor and is_batched(k) for k in key)
-    return type(key) is Tensor and is_batched(key)
+        return any(isinstance(k, Tensor) and is_batched(k) for k in key)
+    return isinstance(key, Tensor) and is_batched(key)
 
 
 def _unwrap(k: Any) -> Any:
@@ -201,9 +201,9 @@ def _unwrap(k: Any) -> Any:
         return slice(_bound(k.start), _bound(k.stop), _bound(k.step))
     if isinstance(k, list):
         k = np.asarray(k) if k else np.zeros(0, dtype=np.int64)
-    raw = k._raw if type(k) is Tensor else k
+    raw = k._raw if isinstance(k, Tensor) else k
     kind = getattr(getattr(raw, "dtype", None), "kind", None)
-    if kind == "f" or (type(k) is Tensor and k.dtype.is_differentiable):
+    if kind == "f" or (isinstance(k, Tensor) and k.dtype.is_differentiable):
         raise IndexError(
             f"indices must be integers, slices, `...`, `None`, or integer or boolean arrays, got {k.dtype}"
         )
@@ -280,7 +280,7 @@ def write(x: Tensor, key: Any, value: Any) -> None:
         assign(x, ops.write_rows(x, _for_writing(x, value), key))
         return
     key = unwrap_key(key)
-    if type(value) is Tensor and is_basic(key) and same_view(value, x, lambda step: _at(step, key)):
+    if isinstance(value, Tensor) and is_basic(key) and same_view(value, x, lambda step: _at(step, key)):
         return  # `x[1:3] += 1` has written through the view it read
     value = _for_writing(x, value)
     if not _write_in_place(x, value, key):
@@ -325,7 +325,7 @@ def _for_writing(x: Tensor, value: Any) -> Any:
     check_writable(x)
     if type(value) in PYTHON_SCALARS and not (type(value) is complex and not x.dtype.is_complex):
         return value
-    value = asarray(value)
+    value = plain(asarray(value))
     if value.device != x.device:
         value = ops.to(value, x.device)
     return _cast(value, x, "x[...] = value")
@@ -356,8 +356,8 @@ def _write_in_place(x: Tensor, value: Any, key: Any) -> bool:
     if backend is None or not backend.owns_memory(x._value) or _holders(x) != _ALONE:
         return False
     node = x._node
-    source = value._node if type(value) is Tensor else None
-    raw = value._value if type(value) is Tensor else value
+    source = value._node if isinstance(value, Tensor) else None
+    raw = value._value if isinstance(value, Tensor) else value
     recording = RECORDING.get()
     if type(recording) is not bool:
         return False  # who looks on sees ops
