@@ -51,13 +51,14 @@ def register_post_accumulate_grad_hook(x: Tensor, hook: Callable[[Tensor], Any])
 
 def retain_grad(x: Tensor) -> None:
     """Let `backward` keep the gradient of x in ``x.grad``, although it is no leaf."""
-    if not x.requires_grad:
+    node = reverse_part(x)._node
+    if not isinstance(node, Node):
         raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
     box = grad_box(x)
-    if x.is_leaf or box.retains is not None:
+    if type(node) is Leaf or box.retains is not None:
         return
     box.retains = _Retain(box)
-    hooks_of(x._node).retained.append(box.retains)
+    hooks_of(node).retained.append(box.retains)
 
 
 def retains_grad(x: Tensor) -> bool:

@@ -120,7 +120,7 @@ def backward(
     found = _walk(walk, roots, create_graph, edges)
     for edge, x in inner:
         g = _gradient_at(edge, found)
-        if g is not None and not is_retained(x._node):
+        if g is not None and not is_retained(reverse_part(x)._node):
             accumulate(grad_box(x), g, create_graph)
 
 

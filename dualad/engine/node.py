@@ -282,9 +282,20 @@ INFERENCE = _InferenceBox()
 
 
 class DualLevel(int):
-    """A level of forward mode that its user ends: the tangents of that level are then gone."""
+    """A level of forward mode that its user ends: the tangents of that level are then gone.
+
+    Attributes
+    ----------
+    ended : bool
+        Whether it has ended.
+    given : dict
+        The Tensors that the user has given as tangents, with what was taken of them, by its identity.
+    """
 
     ended = False
+
+    def __init__(self, level: int) -> None:
+        self.given: dict[int, Any] = {}
 
 
 class Dual:

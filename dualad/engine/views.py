@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from ..errors import DTypeError, GradientError
 from .hooks import hooks_of
 from .modes import BATCHES, RECORDING, enable_grad
-from .node import GROUND, Batch, Batched, Leaf
+from .node import GROUND, Batch, Batched, Dual, Leaf
 from .tensor import Tensor, batches_of, grad_box, is_tracked, of_class, without_history
 
 
@@ -114,19 +114,26 @@ def _accept(new: Tensor, node: Any) -> tuple[Any, Any]:
 
 def give(handle: Tensor, value: Any, node: Any) -> None:
     """Give a handle a value and its node; if it retains its gradient, that is now the new one's."""
-    old, handle._value, handle._node = handle._node, value, node
     box = handle._box
-    if (
-        box is not None
-        and box.retains is not None
-        and node is not old
-        and Batch not in (type(node), type(old))
-    ):
-        old.hooks.retained.remove(box.retains)
-        if node is None:
-            box.retains = None
-        else:
-            hooks_of(node).retained.append(box.retains)
+    if box is None or box.retains is None:
+        handle._value, handle._node = value, node
+        return
+    old, new = _reverse_node(handle._value, handle._node), _reverse_node(value, node)
+    handle._value, handle._node = value, node
+    if new is old or Batch in (type(new), type(old)):
+        return
+    old.hooks.retained.remove(box.retains)
+    if new is None:
+        box.retains = None
+    else:
+        hooks_of(new).retained.append(box.retains)
+
+
+def _reverse_node(value: Any, node: Any) -> Any:
+    """Return the node of reverse mode below the tangents of a value."""
+    while type(node) is Dual:
+        value, node = (value._value, value._node) if type(value) is Tensor else (value, None)
+    return node
 
 
 def assign(handle: Tensor, new: Tensor) -> None:
