@@ -24,7 +24,7 @@ from .engine.modes import RECORDING, records
 from .engine.namespace import ops
 from .engine.node import GROUND, Batch, CallNode, Dual, Leaf, Output, fresh_level
 from .engine.tensor import Tensor, wrap
-from .errors import GradientError
+from .errors import BatchError, GradientError
 from .linear_tape import LinearTape, Values, bare, level_of
 
 
@@ -47,6 +47,8 @@ class Call(ABC):
     batched : callable or None
         What the user gave for batches: ``batched(batch, flags, values)`` returns the outputs of all
         examples, which are along the first axis of the values flagged.
+    opaque : bool
+        Whether the function may be any program, and is called for one example after the other.
     """
 
     name = node_name = ""
@@ -54,6 +56,7 @@ class Call(ABC):
     functions: tuple[Any, ...] = ()
     live: tuple[bool, ...] = ()
     batched: Callable[[Batch, tuple[bool, ...], Values], Values] | None = None
+    opaque = False
 
     def __init__(self) -> None:
         self.constant: set[int] = set()
@@ -143,14 +146,30 @@ class BatchedCall(Call):
     def __init__(self, inner: Call, batch: Batch, flags: tuple[bool, ...]) -> None:
         self.inner, self.batch, self.flags = inner, batch, flags
         self.name, self.node_name, self.functions = inner.name, inner.node_name, inner.functions
-        self.live, self.constant = inner.live, inner.constant
+        self.live, self.constant, self.opaque = inner.live, inner.constant, inner.opaque
 
     def compute(self, values: Values) -> Values:
+        if self.opaque:
+            return self.forward(values)[0]
         return self._out(self.inner.compute(self._into(values)))
 
     def forward(self, values: Values) -> tuple[Values, Any]:
+        if self.opaque:
+            return self._looped(values), None
         outs, kept = self.inner.forward(self._into(values))
         return self._out(outs), kept
+
+    def _looped(self, values: Values) -> Values:
+        """Return the outputs of all examples, computed one after the other."""
+        rows = []
+        for i in range(self.batch.size):
+            one = [v[i] if flag else v for v, flag in zip(values, self.flags, strict=True)]
+            rows.append(self.inner.forward(one)[0])
+        if not rows:
+            raise BatchError(
+                f"vmap: {self.name} is called for one example after the other, and there is none"
+            )
+        return [ops.stack(parts) for parts in zip(*rows, strict=True)]
 
     def seen(self, kept: Callable[[], Any], values: Values, outs: Values) -> Any:
         return self.inner.seen(kept, self._into(values), [into(o, self.batch) for o in outs])
@@ -254,7 +273,7 @@ def _call_batched(
         return results, rule._again(_nothing, values, results) if keep else _nothing
     # A level below may need the rule when the `vmap` is over: on a batch that does not end.
     lasts = any(map(is_live, physical))
-    own = Batch(batch.level, batch.size, batch.randomness, batch.draws) if lasts else batch
+    own = Batch(batch.level, batch.size, batch.randomness) if lasts else batch
     outs, kept = _call(BatchedCall(rule, own, flags), physical, record, keep)
     _check_closed(rule, outs, batch.level)
     results = [into(o, batch) for o in outs]
@@ -352,24 +371,38 @@ def without_level(x: Tensor, level: int) -> Tensor:
 
 def _check_closed(rule: Call, outs: Values, level: int) -> None:
     """Raise unless what was computed below a level is of lower levels."""
-    if max(map(level_of, outs), default=-1) < level:
+    if max(map(level_of, outs), default=-1) >= level:
+        names = [n for f in rule.functions for n in tracked_names(f, level)]
+        refuse_closed(rule.name, names or [""])
+
+
+def refuse_closed(name: str, names: list[str]) -> None:
+    """Raise if a function with a rule closes over Tensors that are differentiated.
+
+    Raises
+    ------
+    GradientError
+        If there are any names.
+    """
+    if not names:
         return
-    names = [n for f in rule.functions for n in _tracked_names(f, level)]
-    which = " and ".join(repr(n) for n in dict.fromkeys(names)) or "a Tensor"
+    which = " and ".join(repr(n) if n else "a Tensor" for n in dict.fromkeys(names))
     raise GradientError(
-        f"{rule.name}: the function depends on {which} from outside its arguments, which is being "
-        "differentiated, or batched by vmap, too. Its rule tells the derivatives in the arguments only, and "
-        "this one would be lost: pass it as an argument"
+        f"{name}: the function depends on {which} from outside its arguments, which is differentiated, or "
+        "batched by vmap, too. Its rule tells the derivatives in the arguments only, and this one would be "
+        "lost: pass it as an argument"
     )
 
 
-def _tracked_names(f: Any, level: int) -> list[str]:
+def tracked_names(f: Any, level: int) -> list[str]:
     """Return the names of the Tensors of at least a level that a function closes over."""
     if not isinstance(f, FunctionType):
         return []
     names = inspect.getclosurevars(f)
-    return [
-        n
-        for n, x in {**names.globals, **names.nonlocals}.items()
-        if level_of(x) >= level >= 0 and x is not None
-    ]
+    return [n for n, x in {**names.globals, **names.nonlocals}.items() if _reaches(x, level)]
+
+
+def _reaches(x: Any, level: int) -> bool:
+    """Return whether a Tensor, or one in a collection, is of at least a level."""
+    parts = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else [x]
+    return max(map(level_of, parts), default=-1) >= level

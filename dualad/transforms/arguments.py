@@ -193,6 +193,13 @@ def fitted(given: Any, like: Any, what: str) -> Tensor | None:
     return t if t.dtype is dtype else ops.astype(t, dtype)
 
 
+def pair(name: str, who: str, given: Any, what: str) -> tuple[Any, Any]:
+    """Return what a user's function gave, which must be a pair."""
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise GradientError(f"{name}: {who} must return a pair, {what}, got {type_name(given)}")
+    return given[0], given[1]
+
+
 def positional(name: str, signature: inspect.Signature | None, args: Any, kwargs: Any) -> tuple[Any, ...]:
     """Return a call's arguments by position, with defaults filled in.
 

@@ -21,7 +21,7 @@ from ..engine.operands import type_name
 from ..errors import GradientError
 from ..linear_tape import LinearTape
 from . import trees
-from .arguments import Arguments, Outputs, has_level, positional, signature_of
+from .arguments import Arguments, Outputs, has_level, pair, positional, signature_of
 from .residuals import Residuals
 
 
@@ -262,7 +262,7 @@ def custom_gradient(f: Callable[..., Any]) -> custom_vjp:
 
     @functools.wraps(f)
     def value(*args: Any) -> Any:
-        return _pair(f"custom_gradient of {f.__name__}", "it", f(*args), "(output, pullback)")[0]
+        return pair(f"custom_gradient of {f.__name__}", "it", f(*args), "(output, pullback)")[0]
 
     def bwd(pullback: Callable[..., Any], cotangent: Any) -> Any:
         given = pullback(cotangent)
@@ -304,7 +304,7 @@ class _PullCall(_TreeCall):
         inputs = [argument(v) for v in values]
         before = [handle(x) for x in inputs]
         given = self.custom._fwd(*self._filled(inputs))
-        out, residuals = _pair(self.name, "fwd", given, "(output, residuals)")
+        out, residuals = pair(self.name, "fwd", given, "(output, residuals)")
         outs = self.outputs.taken(out)
         leaves = trees.flatten(out)[0]
         outputs = [leaves[i] for i in self.outputs.places]
@@ -344,7 +344,7 @@ class _PushCall(_TreeCall):
     def forward_and_push(self, values: list[Any], tangents: list[Any]) -> tuple[list[Any], list[Any]]:
         primals = self.arguments.filled([argument(v) for v in values])
         given = self.custom._jvp(*self.fixed, primals, self.arguments.tangents(tangents))
-        out, tangent = _pair(self.name, "the rule", given, "(output, tangent)")
+        out, tangent = pair(self.name, "the rule", given, "(output, tangent)")
         outs = self.outputs.taken(out)
         return outs, self.outputs.tangents(tangent, outs, f"{self.name}: the tangent that the rule gave")
 
@@ -354,10 +354,3 @@ class _PushCall(_TreeCall):
     def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
         pulled = iter(kept().pull(cotangents))
         return [next(pulled) if alive else None for alive in self.live]
-
-
-def _pair(name: str, who: str, given: Any, what: str) -> tuple[Any, Any]:
-    """Return what a user's function gave, which must be a pair."""
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise GradientError(f"{name}: {who} must return a pair, {what}, got {type_name(given)}")
-    return given[0], given[1]
