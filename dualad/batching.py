@@ -20,6 +20,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+from .engine.lines import user_line
 from .engine.node import Batch, Batched
 from .engine.shapes import shape_of
 from .engine.tensor import Tensor
@@ -142,16 +143,24 @@ def loop(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
         raise BatchError(f"vmap: {op.name} is computed example by example, and there is none")
     if op.name not in _told:
         _told.add(op.name)
-        warnings.warn(
-            f"vmap: {op.name} has no rule for batches and is computed example by example, which is slow; "
-            "give it one: Op(..., batch=...)",
-            BatchLoopWarning,
-            stacklevel=4,
-        )
+        _tell(op.name)
     results = [op.below(*(example(v, i) for v in values), **static) for i in range(size)]
     if type(results[0]) is tuple:
         return tuple(_stacked(parts) for parts in zip(*results, strict=True))
     return _stacked(results)
+
+
+def _tell(name: str) -> None:
+    """Warn, at the line of the user's program, of an op that is slow."""
+    message = (
+        f"vmap: {name} has no rule for batches and is computed example by example, which is slow; give it "
+        "one, batch=..., from dualad.batching"
+    )
+    line = user_line()
+    if line is None:
+        warnings.warn(message, BatchLoopWarning, stacklevel=2)
+    else:
+        warnings.warn_explicit(message, BatchLoopWarning, line.filename, line.number)
 
 
 def _stacked(parts: Any) -> Any:
