@@ -10,6 +10,7 @@ import pytest
 
 import dualad
 import dualad as torch
+from dualad.autograd import functional
 from dualad.autograd.graph import get_gradient_edge
 
 
@@ -212,3 +213,248 @@ def test_inference_mode_ends_with_an_exception_and_in_its_thread():
 def test_transforms_called_in_inference_mode_give_derivatives():
     with torch.inference_mode():
         assert dualad.grad(lambda x: x**3)(2.0) == 12.0
+
+
+# -- functional ------------------------------------------------------------------------------------
+
+
+def exp_reducer(x):
+    return x.exp().sum(dim=1)
+
+
+def two_outputs(x, y):
+    return 2 * x * y, (x**2).sum() + y[0]
+
+
+X = [[1.0, -0.5], [0.25, 2.0]]
+
+
+def close(a, b):
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(close(p, q) for p, q in zip(a, b, strict=True))
+    return a.shape == b.shape and dualad.allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+STRATEGIES = [
+    {},
+    {"vectorize": True},
+    {"vectorize": True, "strategy": "forward-mode"},
+    {"strategy": "forward-mode"},
+]
+
+
+@pytest.mark.parametrize("options", STRATEGIES)
+def test_jacobians_of_one_input_and_output(options, device):
+    x = dualad.tensor(X, device=device)
+    jacobian = functional.jacobian(exp_reducer, x, **options)
+    expected = np.zeros((2, 2, 2), dtype=np.float32)
+    expected[[0, 1], [0, 1]] = np.exp(np.float32(X))
+    assert jacobian.shape == (2, 2, 2)
+    assert np.allclose(jacobian.cpu().numpy(), expected)
+    assert not jacobian.requires_grad
+
+
+@pytest.mark.parametrize("options", STRATEGIES)
+def test_jacobians_of_several_inputs_and_outputs(options):
+    x, y = dualad.tensor([1.0, 2.0]), dualad.tensor([3.0, 4.0])
+    (a, b), (c, d) = functional.jacobian(two_outputs, (x, y), **options)
+    assert (a.tolist(), b.tolist()) == ([[6.0, 0.0], [0.0, 8.0]], [[2.0, 0.0], [0.0, 4.0]])
+    assert (c.tolist(), d.tolist()) == ([2.0, 4.0], [1.0, 0.0])
+    (single,) = functional.jacobian(lambda x: x * 2, (x,), **options)
+    assert single.tolist() == [[2.0, 0.0], [0.0, 2.0]]
+
+
+@pytest.mark.parametrize("options", STRATEGIES)
+def test_jacobians_that_can_be_differentiated(options):
+    x = leaf([1.0, 2.0])
+    jacobian = functional.jacobian(lambda x: x**3, x, create_graph=True, **options)
+    jacobian.sum().backward()
+    assert x.grad.tolist() == [6.0, 12.0]
+
+
+@pytest.mark.parametrize("options", STRATEGIES[:2])
+def test_jacobians_of_functions_that_call_grad_and_of_empty_ones(options):
+    def gradient(x):
+        return torch.autograd.grad((x**3).sum(), x, create_graph=True)[0]
+
+    x = dualad.tensor([1.0, 2.0])
+    assert functional.jacobian(gradient, x, **options).tolist() == [[6.0, 0.0], [0.0, 12.0]]
+    assert functional.jvp(gradient, x, dualad.tensor([1.0, 0.5]))[1].tolist() == [6.0, 6.0]
+    assert functional.jacobian(lambda x: x[:0], x, **options).shape == (0, 2)
+    assert functional.jacobian(lambda x: x.sum(), dualad.zeros(0), **options).shape == (0,)
+    constant = functional.jacobian(lambda x: dualad.ones(3), x, **options)
+    assert constant.tolist() == [[0.0, 0.0]] * 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"vectorize": True},
+        {"vectorize": True, "outer_jacobian_strategy": "forward-mode"},
+        {"outer_jacobian_strategy": "forward-mode"},
+    ],
+)
+def test_hessians(options):
+    x = dualad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    hessian = functional.hessian(lambda x: x.pow(3).sum(), x, **options)
+    expected = dualad.zeros(2, 2, 2, 2)
+    for i in range(2):
+        for j in range(2):
+            expected[i, j, i, j] = 6.0 * x[i, j]
+    assert close(hessian, expected)
+    a, b = leaf([1.0, 2.0]), dualad.tensor([3.0, 4.0])
+    (xx, xy), (yx, yy) = functional.hessian(
+        lambda x, y: 2 * x.pow(2).sum() + (3 * x * y.pow(2)).sum(), (a, b), create_graph=True, **options
+    )
+    assert close(xx, 4 * dualad.eye(2))
+    assert close(xy, dualad.diag(6 * b))
+    assert close(yx, dualad.diag(6 * b))
+    assert close(yy, dualad.diag(6 * a.detach()))
+    yy.sum().backward()
+    assert a.grad.tolist() == [6.0, 6.0]
+
+
+def test_products_are_those_of_the_whole_derivatives():
+    x = dualad.tensor(X, dtype="float64")
+    v, w = (
+        dualad.tensor([0.3, -1.0], dtype="float64"),
+        dualad.tensor([[1.0, 0.5], [-2.0, 0.1]], dtype="float64"),
+    )
+    jacobian = functional.jacobian(exp_reducer, x)
+    y, pulled = functional.vjp(exp_reducer, x, v)
+    assert close(y, exp_reducer(x))
+    assert close(pulled, (v[:, None, None] * jacobian).sum(0))
+    y, pushed = functional.jvp(exp_reducer, x, w)
+    assert close(y, exp_reducer(x))
+    assert close(pushed, (jacobian * w).sum((1, 2)))
+    f = lambda x: (x.exp() * x[0, 0]).sum()  # noqa: E731
+    hessian = functional.hessian(f, x)
+    for product in (functional.vhp, functional.hvp):
+        y, found = product(f, x, w)
+        assert close(y, f(x))
+        assert close(found, (hessian * w).sum((2, 3)))
+        assert not found.requires_grad
+
+
+def test_products_of_several_inputs_and_outputs():
+    x, y = dualad.tensor([1.0, 2.0]), dualad.tensor([3.0, 4.0])
+    v = (dualad.tensor([1.0, -1.0]), dualad.tensor(2.0))
+    outs, (gx, gy) = functional.vjp(two_outputs, (x, y), v)
+    assert (outs[0].tolist(), outs[1].item()) == ([6.0, 16.0], 8.0)
+    assert (gx.tolist(), gy.tolist()) == ([10.0, 0.0], [4.0, -4.0])
+    _, (a, b) = functional.jvp(two_outputs, (x, y), (dualad.ones(2), dualad.tensor([0.0, 1.0])))
+    assert (a.tolist(), b.item()) == ([6.0, 12.0], 6.0)
+    _, (hx, hy) = functional.hvp(lambda x, y: (x * x * y).sum(), (x, y), (dualad.ones(2), dualad.ones(2)))
+    assert (hx.tolist(), hy.tolist()) == ([8.0, 12.0], [2.0, 4.0])
+
+
+def test_products_that_can_be_differentiated():
+    x = leaf([1.0, 2.0])
+    v = dualad.tensor([1.0, 3.0])
+    for product, expected in (
+        (lambda: functional.vjp(lambda x: x**3, x, v, create_graph=True)[1], [6.0, 36.0]),
+        (lambda: functional.jvp(lambda x: x**3, x, v, create_graph=True)[1], [6.0, 36.0]),
+        (lambda: functional.hvp(lambda x: (x**3).sum(), x, v, create_graph=True)[1], [6.0, 18.0]),
+        (lambda: functional.vhp(lambda x: (x**3).sum(), x, v, create_graph=True)[1], [6.0, 18.0]),
+    ):
+        x.grad = None
+        product().sum().backward()
+        assert x.grad.tolist() == expected
+
+
+def test_the_vector_may_be_left_out_for_one_element():
+    x = dualad.tensor(3.0)
+    assert functional.vjp(lambda x: x**2, x)[1].item() == 6.0
+    assert functional.jvp(lambda x: x**2, x)[1].item() == 6.0
+    assert functional.hvp(lambda x: x**3, x)[1].item() == 18.0
+    assert functional.vhp(lambda x: x**3, (x,))[1][0].item() == 18.0
+
+
+def test_complex_products():
+    z, v = dualad.tensor([1.0 + 2.0j, 0.5j]), dualad.tensor([1.0j, 2.0 + 1.0j])
+    assert close(functional.jvp(lambda z: z**2, z, v)[1], 2 * z * v)
+    assert close(functional.vjp(lambda z: z**2, z, v)[1], 2 * z.conj() * v)
+
+
+def independent(x, y):
+    return (x * 2).sum()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda f, inputs: functional.vjp(f, inputs, strict=True),
+        lambda f, inputs: functional.jvp(f, inputs, (dualad.ones(2), dualad.ones(2)), strict=True),
+        lambda f, inputs: functional.jacobian(f, inputs, strict=True),
+        lambda f, inputs: functional.hessian(f, inputs, strict=True),
+        lambda f, inputs: functional.hvp(f, inputs, (dualad.ones(2), dualad.ones(2)), strict=True),
+        lambda f, inputs: functional.vhp(f, inputs, (dualad.ones(2), dualad.ones(2)), strict=True),
+    ],
+)
+def test_strict_finds_what_does_not_depend(call):
+    inputs = (dualad.ones(2), dualad.ones(2))
+    with pytest.raises(RuntimeError, match=r"independent of input.*strict mode"):
+        call(independent, inputs)
+    with pytest.raises(RuntimeError, match=r"Output 0 .* does not require gradients"):
+        call(lambda x, y: dualad.tensor(1.0), inputs)
+
+
+def test_strict_finds_derivatives_that_are_constant():
+    x = leaf([1.0, 2.0])
+    with pytest.raises(RuntimeError, match=r"independent of input 0.*create_graph=True"):
+        functional.jacobian(lambda x: x * 2, x, create_graph=True, strict=True)
+    with pytest.raises(RuntimeError, match="independent of input 0"):
+        functional.hvp(lambda x: x.sum(), x, x, strict=True)
+    functional.jacobian(lambda x: x * 2, x, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: functional.jacobian(lambda x: x, 1.0), TypeError, "inputs given to jacobian.*got float"),
+        (lambda x: functional.vjp(lambda x: x, (x, 2)), TypeError, "index 1 has type int"),
+        (
+            lambda x: functional.vjp(lambda x: 1.0, x),
+            TypeError,
+            "outputs of the user.*float",
+        ),
+        (
+            lambda x: functional.vjp(lambda x: x, x),
+            RuntimeError,
+            "v can only be None if the user",
+        ),
+        (
+            lambda x: functional.hvp(lambda x: x.sum(), x),
+            RuntimeError,
+            "v can only be None if the input",
+        ),
+        (
+            lambda x: functional.vjp(lambda x: x, x, dualad.ones(3)),
+            dualad.ShapeError,
+            r"0.*\(2,\).*\(3,\)",
+        ),
+        (lambda x: functional.vjp(lambda x: x, x, (x, x)), dualad.ShapeError, "should be 1 but got 2"),
+        (lambda x: functional.hessian(lambda x: x, x), RuntimeError, "contain a single element"),
+        (lambda x: functional.hvp(lambda x: (x, x), x, x), RuntimeError, "single Tensor"),
+        (lambda x: functional.jacobian(lambda x: x, x, strategy="sideways"), ValueError, "sideways"),
+        (lambda x: functional.jacobian(lambda x: x, x, strict=True, vectorize=True), RuntimeError, "strict"),
+        (lambda x: functional.jacobian(lambda x: x * 1j, x), RuntimeError, "complex"),
+    ],
+)
+def test_what_functional_is_not_given(call, error, message):
+    with pytest.raises(error, match=message):
+        call(dualad.tensor([1.0, 2.0]))
+
+
+def test_functions_write_to_nothing_of_the_users():
+    def f(x):
+        y = x.view(2)
+        y[0] = 5.0
+        return (x * x).sum()
+
+    x = leaf([1.0, 2.0])
+    assert functional.jacobian(f, x, create_graph=True).tolist() == [0.0, 4.0]
+    with pytest.raises(dualad.InplaceError, match="leaf Variable that requires grad"):
+        functional.jacobian(f, x)
+    assert x.tolist() == [1.0, 2.0]

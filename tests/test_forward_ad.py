@@ -267,3 +267,59 @@ def test_levels_that_cannot_be_left():
         fwAD.exit_dual_level()
     with fwAD.dual_level(), fwAD.dual_level(), pytest.raises(RuntimeError, match="not the last one"):
         fwAD.exit_dual_level(level=0)
+
+
+# -- gradients inside a level ----------------------------------------------------------------------
+
+
+def test_a_gradient_that_is_recorded_has_a_tangent():
+    x = dualad.tensor([1.0, 2.0], requires_grad=True)
+    t = dualad.tensor([1.0, 0.0])
+    with fwAD.dual_level():
+        d = fwAD.make_dual(x, t)
+        (g,) = dualad.autograd.grad((d**3).sum(), d, create_graph=True)
+        primal, tangent = fwAD.unpack_dual(g)
+        assert primal.tolist() == [3.0, 12.0]
+        assert tangent.tolist() == [6.0, 0.0]
+        assert fwAD.unpack_dual((g * d).sum()).tangent.item() == 9.0  # d(3x³)
+        (constant,) = dualad.autograd.grad((d**3).sum(), d)
+        assert fwAD.unpack_dual(constant).tangent is None
+    assert primal.requires_grad
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: dualad.exp(x) * dualad.sin(x),
+        lambda x: dualad.softmax(x, -1) * x[0],
+        lambda x: (dualad.exp(x) ** 2).cumsum(0) / x,
+    ],
+)
+def test_tangents_of_gradients_are_hessian_products(f):
+    v, t = dualad.tensor([1.0, -2.0], dtype="float64"), dualad.tensor([0.3, 0.7], dtype="float64")
+    start = dualad.tensor([0.5, 1.5], dtype="float64")
+
+    def gradient(x, c, inner):
+        z = inner(x)
+        return dualad.grad(lambda z: (f(z) * c).sum())(z)
+
+    for inner in (lambda x: x, lambda x: dualad.exp(x) * 2):
+        x = start.clone().requires_grad_()
+        with fwAD.dual_level():
+            d = fwAD.make_dual(x, t)
+            z = inner(d)
+            (g,) = dualad.autograd.grad(f(z), z, v * d, create_graph=True)
+            got = fwAD.unpack_dual(g).tangent
+        expected = dualad.jvp(lambda x, inner=inner: gradient(x, v * x, inner), (start,), (t,))[1]
+        assert dualad.allclose(got, expected, rtol=1e-12)
+
+
+def test_tangents_of_gradients_at_two_levels():
+    x = dualad.tensor(2.0, requires_grad=True)
+    one = dualad.tensor(1.0)
+    with fwAD.dual_level(), fwAD.dual_level():
+        d = fwAD.make_dual(fwAD.make_dual(x, one, level=0), one, level=1)
+        (g,) = dualad.autograd.grad(d**5, d, create_graph=True)
+        second = fwAD.unpack_dual(g).tangent
+        third = fwAD.unpack_dual(second, level=0).tangent
+    assert (second.item(), third.item()) == (160.0, 240.0)

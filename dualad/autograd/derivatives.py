@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..engine import gradients
-from ..engine.tensor import Tensor
+from ..engine.namespace import ops
+from ..engine.node import Dual
+from ..engine.tensor import Tensor, reverse_part, wrap
 from ..errors import GradientError, ShapeError
 from ..transforms.vmap import vmap
 
@@ -75,7 +77,7 @@ def grad(
     if is_grads_batched:
         found = _batched(outputs, inputs, grad_outputs, options)
     else:
-        found = gradients.grad(outputs, inputs, grad_outputs, *options)
+        found = _pulled(outputs, inputs, grad_outputs, options)
     return dict(zip(inputs, found, strict=True)) if isinstance(inputs, Mapping) else found
 
 
@@ -100,6 +102,47 @@ def _batched(outputs: Any, inputs: Any, grad_outputs: Any, options: Any) -> Any:
         filled = list(given)
         for i, g in zip(present, cotangents, strict=True):
             filled[i] = g
-        return gradients.grad(outputs, inputs, filled, *options)
+        return _pulled(outputs, inputs, filled, options)
 
     return vmap(pull)(*(given[i] for i in present))
+
+
+def _pulled(outputs: Any, inputs: Any, grad_outputs: Any, options: Any, without: Any = frozenset()) -> Any:
+    """Return the gradients; where outputs have tangents, and the pass is recorded, with theirs."""
+    roots = gradients.listed(outputs)
+    levels = [y._node.level for y in roots if isinstance(y, Tensor) and type(y._node) is Dual]
+    if not levels or not options[1]:
+        retain, create, unused, materialize = options
+        return gradients.grad(outputs, inputs, grad_outputs, retain, create, unused, materialize, without)
+    level = max(levels)
+    given = [None] * len(roots) if grad_outputs is None else gradients.listed(grad_outputs)
+    values, tangents = zip(*(_apart(y, level) for y in roots), strict=True)
+    sources, directions = zip(*(_apart(x, level) for x in gradients.listed(inputs)), strict=True)
+    cotangents, moving = zip(*(_apart(g, level) for g in given), strict=True)
+    found = _pulled(values, sources, cotangents, options, without)
+    # A gradient moves as the outputs' tangents are differentiated, those of the inputs being constant,
+    # and as the cotangents move.
+    pairs = [
+        (t, ops.ones_like(t) if g is None and t is not None else g)
+        for t, g in zip(tangents, cotangents, strict=True)
+    ]
+    pairs += zip(values, moving, strict=True)
+    pairs = [(y, g) for y, g in pairs if y is not None and g is not None and y.requires_grad]
+    if not pairs:
+        return found
+    constant = without | {reverse_part(t)._node for t in directions if t is not None}
+    ys, gs = zip(*pairs, strict=True)
+    pushed = _pulled(ys, sources, gs, (True, True, True, False), constant - {None})
+    return tuple(g if t is None else _dual(g, t, level) for g, t in zip(found, pushed, strict=True))
+
+
+def _apart(x: Any, level: int) -> tuple[Any, Tensor | None]:
+    """Return a Tensor without a level of forward mode, and its tangent there."""
+    if isinstance(x, Tensor) and type(x._node) is Dual and x._node.level == level:
+        return wrap(x._value), wrap(x._node.tangent)
+    return x, None
+
+
+def _dual(value: Tensor, tangent: Tensor, level: int) -> Tensor:
+    below, direction = (x._value if x._node is None else x for x in (value, tangent))
+    return Tensor(below, Dual(level, direction))

@@ -132,15 +132,19 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
+    without: frozenset[Node] = frozenset(),
 ) -> tuple[Tensor | None, ...]:
-    """Return the derivatives of `outputs`, summed, in `inputs`, as a tuple: see `dualad.autograd.grad`."""
+    """Return the derivatives of `outputs`, summed, in `inputs`, as a tuple: see `dualad.autograd.grad`.
+
+    No way leads through the nodes in `without`: what they give counts as constant.
+    """
     if allow_unused is False and materialize_grads:
         raise ValueError("grad: allow_unused=False contradicts materialize_grads=True")
     sources = listed(inputs)
     edges = [_target("grad", x) for x in sources]
     roots = _roots("grad", outputs, grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
-    found = _walk(Walk(retain, create_graph), roots, create_graph, edges)
+    found = _walk(Walk(retain, create_graph), roots, create_graph, edges, without)
     out: list[Tensor | None] = []
     for i, (x, edge) in enumerate(zip(sources, edges, strict=True)):
         g = _gradient_at(edge, found)
@@ -159,11 +163,17 @@ def grad(
     return tuple(out)
 
 
-def _walk(walk: Walk, roots: Any, create_graph: bool, edges: list[GradientEdge] | None) -> dict[Node, Any]:
+def _walk(
+    walk: Walk,
+    roots: Any,
+    create_graph: bool,
+    edges: list[GradientEdge] | None,
+    without: frozenset[Node] = frozenset(),
+) -> dict[Node, Any]:
     """Walk from the roots, to the edges alone if there are any; return what has come to their nodes."""
     capture = {edge.node for edge in edges or ()}
     if edges is not None:
-        walk.needed = _leading_to([node for node, _ in roots], capture)
+        walk.needed = _leading_to([node for node, _ in roots], capture, without)
     for node, g in roots:
         if walk.needed is None or node in walk.needed:
             walk.deposit(node, g if create_graph else _below(g, node.level))
@@ -305,13 +315,16 @@ def _checked(name: str, root: Tensor, g: Any) -> Tensor:
     return g if g.dtype is root.dtype else ops.astype(g, root.dtype)
 
 
-def _leading_to(roots: list[Node], targets: set[Node]) -> set[Node]:
-    """Return the nodes on the ways from the roots to the targets, the targets among them."""
+def _leading_to(roots: list[Node], targets: set[Node], without: frozenset[Node]) -> set[Node]:
+    """Return the nodes on the ways from the roots to the targets, the targets among them.
+
+    Ways through the nodes in `without` do not count.
+    """
     nodes: dict[int, Node] = {}
     stack = list(roots)
     while stack:
         node = stack.pop()
-        if node.number not in nodes:
+        if node.number not in nodes and node not in without:
             nodes[node.number] = node
             stack.extend(p for p in node.parents if p is not None)
     needed = set(targets)
