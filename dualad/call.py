@@ -12,20 +12,41 @@ found by taping the first, which is linear, and walking the tape back.
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from types import FunctionType
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from .batching import into
+from .dtypes import DType
+from .engine.draws import Draws, noting, replaying
 from .engine.fit import fit, zeros
-from .engine.modes import RECORDING, records
+from .engine.modes import BATCHES, RECORDING, records
 from .engine.namespace import ops
-from .engine.node import GROUND, Batch, CallNode, Dual, Leaf, Output, fresh_level
+from .engine.node import Batch, CallNode, Dual, Output, fresh_level
 from .engine.tensor import Tensor, wrap
-from .errors import BatchError, GradientError
-from .linear_tape import LinearTape, Values, bare, level_of
+from .errors import BatchError
+from .levels import bare, handle, is_live, level_of, refuse_closed, standin, tracked_names, without_level
+from .linear_tape import LinearTape, Values
+
+
+class Parts(NamedTuple):
+    """What is kept of a call, taken apart, so that a node saves no more than its rule needs.
+
+    Attributes
+    ----------
+    values, outs : set of int
+        Which arguments and outputs are needed.
+    leaves : list
+        What is kept besides: arrays, Tensors and other things.
+    rest : object
+        What `Call.joined` needs to put it together again.
+    """
+
+    values: set[int]
+    outs: set[int]
+    leaves: list[Any]
+    rest: Any
 
 
 class Call(ABC):
@@ -49,6 +70,8 @@ class Call(ABC):
         examples, which are along the first axis of the values flagged.
     opaque : bool
         Whether the function may be any program, and is called for one example after the other.
+    draws : Draws
+        The random numbers that the forward pass has drawn.
     """
 
     name = node_name = ""
@@ -60,6 +83,7 @@ class Call(ABC):
 
     def __init__(self) -> None:
         self.constant: set[int] = set()
+        self.draws = Draws()
 
     def compute(self, values: Values) -> Values:
         """Return the outputs where nothing is differentiated."""
@@ -72,6 +96,14 @@ class Call(ABC):
     def seen(self, kept: Callable[[], Any], values: Values, outs: Values) -> Any:
         """Return what is kept as it is seen from arguments and outputs with a history."""
         return self.forward(values)[1]
+
+    def parts(self, kept: Any) -> Parts | None:
+        """Return what is kept taken apart; None if all arguments and outputs are needed with it."""
+        return None
+
+    def joined(self, rest: Any, leaves: list[Any], values: Values, outs: Values) -> Any:
+        """Return what `parts` has taken apart."""
+        return rest
 
     def differential(self, kept: Callable[[], Any], values: Values, outs: Values, tangents: Values) -> Values:
         """Return the tangents of the outputs for those of the arguments; None stands for zero."""
@@ -108,19 +140,22 @@ class Call(ABC):
 
     def pull(self, node: CallNode, cotangents: Values, differentiable: bool) -> Values:
         """Return the cotangents of the arguments, as the walk asks for them (see `CallNode`)."""
-        values, outs, kept = node.saved
+        values, outs, leaves, rest = node.saved
+        kept = rest if leaves is None else _Later(lambda: self.joined(rest, leaves, values, outs))
         given = [None if g is None else wrap(g) for g in cotangents]
         if differentiable:
-            values = [
-                v if p is None else Tensor(bare(v), p) for v, p in zip(values, node.parents, strict=True)
-            ]
-            outs = self._on_tape(node, outs)
-            kept = self._again(kept, values, outs)
-        pulled = self.adjoint(kept, values, outs, given)
-        pulled = [None if p is None else g for g, p in zip(pulled, node.parents, strict=True)]
-        if not differentiable:
+            pairs = zip(values, node.parents, strict=True)
+            seen_values = [v if p is None else Tensor(bare(v), p) for v, p in pairs]
+            seen_outs = self._on_tape(node, outs)
+            again = self._again(kept, seen_values, seen_outs)
+            pulled = self.adjoint(again, seen_values, seen_outs, given)
+        else:
+            pulled = self.adjoint(kept, values, outs, given)
             pulled = [None if g is None else without_level(g, node.level) for g in pulled]
-        lifted = any(isinstance(g, Tensor) for g in cotangents) or any(o._node is not None for o in outs)
+        pulled = [None if p is None else g for g, p in zip(pulled, node.parents, strict=True)]
+        # Above the first level values are Tensors, whose dtypes are dualad's own.
+        dtype = node.dtype[0][1] if type(node.dtype) is tuple else node.dtype
+        lifted = type(dtype) is DType or any(isinstance(g, Tensor) for g in cotangents)
         return pulled if lifted else [None if g is None else bare(g) for g in pulled]
 
     def _again(self, kept: Callable[[], Any], values: Values, outs: Values) -> Callable[[], Any]:
@@ -147,6 +182,7 @@ class BatchedCall(Call):
         self.inner, self.batch, self.flags = inner, batch, flags
         self.name, self.node_name, self.functions = inner.name, inner.node_name, inner.functions
         self.live, self.constant, self.opaque = inner.live, inner.constant, inner.opaque
+        self.draws = inner.draws
 
     def compute(self, values: Values) -> Values:
         if self.opaque:
@@ -172,23 +208,45 @@ class BatchedCall(Call):
         return [ops.stack(parts) for parts in zip(*rows, strict=True)]
 
     def seen(self, kept: Callable[[], Any], values: Values, outs: Values) -> Any:
-        return self.inner.seen(kept, self._into(values), [into(o, self.batch) for o in outs])
+        with self._open():
+            return self.inner.seen(kept, self._into(values), [into(o, self.batch) for o in outs])
 
     def differential(self, kept: Callable[[], Any], values: Values, outs: Values, tangents: Values) -> Values:
         here, kept = self._above(kept, values, outs, tangents)
         inner_outs = [into(o, here.batch) for o in outs]
-        pushed = self.inner.differential(kept, here._into(values), inner_outs, here._into(tangents))
-        return here._out(pushed)
+        with here._open():
+            pushed = self.inner.differential(kept, here._into(values), inner_outs, here._into(tangents))
+            return here._out(pushed)
+
+    def parts(self, kept: Any) -> Parts | None:
+        return None if self.opaque else self.inner.parts(kept)
+
+    def joined(self, rest: Any, leaves: list[Any], values: Values, outs: Values) -> Any:
+        return self.inner.joined(rest, leaves, self._into(values), [into(o, self.batch) for o in outs])
 
     def adjoint(self, kept: Callable[[], Any], values: Values, outs: Values, cotangents: Values) -> Values:
         here, kept = self._above(kept, values, outs, cotangents)
         inner_outs = [into(o, here.batch) for o in outs]
         given = [None if g is None else into(g, here.batch) for g in cotangents]
-        pulled = self.inner.adjoint(kept, here._into(values), inner_outs, given)
-        return [
-            g if g is None else here._leave(g) if flag else here._summed(g)
-            for g, flag in zip(pulled, self.flags, strict=True)
-        ]
+        with here._open():
+            pulled = self.inner.adjoint(kept, here._into(values), inner_outs, given)
+            return [
+                g if g is None else here._leave(g) if flag else here._summed(g)
+                for g, flag in zip(pulled, self.flags, strict=True)
+            ]
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """Let random numbers know of the batch, also when its `vmap` is over."""
+        under_way = BATCHES.get()
+        if any(batch.level == self.batch.level for batch in under_way):
+            yield
+            return
+        token = BATCHES.set((*under_way, self.batch))
+        try:
+            yield
+        finally:
+            BATCHES.reset(token)
 
     def _above(
         self, kept: Callable[[], Any], values: Values, outs: Values, others: Values
@@ -240,8 +298,9 @@ def _call(rule: Call, values: Values, record: bool, keep: bool) -> tuple[Values,
     if level < 0:
         if not record:
             return rule.compute(values), _nothing
-        outs, kept = rule.forward(values)
-        return outs, lambda: kept
+        with noting(rule.draws):
+            outs, kept = rule.forward(values)
+        return outs, _Now(kept)
     nodes = [v._node if level_of(v) == level else None for v in values]
     top = next(n for n in nodes if n is not None)
     if type(top) is Batch:
@@ -288,11 +347,20 @@ def _recorded(
         return outs
     kinds = tuple((o.shape, bare(o).dtype) for o in outs)
     shape, dtype = kinds[0] if len(outs) == 1 else (None, kinds)
-    node = CallNode(rule, level, tuple(nodes), (below, outs, kept), {}, shape, dtype)
+    saved: tuple[Any, ...] = below, outs, None, kept
+    parts = rule.parts(kept.value) if type(kept) is _Now else None
+    if parts is not None:
+        saved = _only(below, parts.values), _only(outs, parts.outs), parts.leaves, parts.rest
+    node = CallNode(rule, level, tuple(nodes), saved, {}, shape, dtype)
     mode = RECORDING.get()
     if type(mode) is not bool:
         mode.recorded(node)
     return rule._on_tape(node, outs)
+
+
+def _only(tensors: Values, needed: set[int]) -> Values:
+    """Return Tensors with those that are not needed replaced by such as have but a shape and a dtype."""
+    return [x if i in needed else standin(x) for i, x in enumerate(tensors)]
 
 
 def _with_tangents(rule: Call, outs: Values, tangents: Values, level: int) -> Values:
@@ -314,7 +382,8 @@ def _tangents(nodes: Values) -> Values:
 def again(rule: Call, values: Values) -> Any:
     """Return what is kept of a call, by running it once more, on arguments with their history."""
     try:
-        return rule.forward(values)[1]
+        with replaying(rule.draws):
+            return rule.forward(values)[1]
     except Exception as error:
         error.add_note(
             f"{rule.name}: its forward pass is run again, on Tensors with their history, as its rule is "
@@ -323,7 +392,19 @@ def again(rule: Call, values: Values) -> Any:
         raise
 
 
-# -- levels ----------------------------------------------------------------------------------------
+# -- helpers ---------------------------------------------------------------------------------------
+
+
+class _Now:
+    """A value that is there, as a function that gives it."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self) -> Any:
+        return self.value
 
 
 class _Later:
@@ -343,66 +424,8 @@ def _nothing() -> None:
     return None
 
 
-def handle(x: Tensor) -> Tensor:
-    """Return a handle of its own on the value and the history of a Tensor."""
-    x._refresh()
-    return Tensor(x._value, x._node)
-
-
-def argument(x: Tensor) -> Tensor:
-    """Return an argument for a user's function, which may write to it."""
-    own = handle(x)
-    return ops.clone(own) if type(own._node) is Leaf and own._node.level == GROUND else own
-
-
-def is_live(x: Any) -> bool:
-    """Return whether a Tensor is differentiated at any level."""
-    while isinstance(x, Tensor) and x._node is not None:
-        if type(x._node) is not Batch:
-            return True
-        x = x._value.value
-    return False
-
-
-def without_level(x: Tensor, level: int) -> Tensor:
-    """Return a result of a rule without the level it is for, which only a closed-over Tensor can bring."""
-    return wrap(x._value) if level_of(x) == level else x
-
-
 def _check_closed(rule: Call, outs: Values, level: int) -> None:
     """Raise unless what was computed below a level is of lower levels."""
     if max(map(level_of, outs), default=-1) >= level:
         names = [n for f in rule.functions for n in tracked_names(f, level)]
         refuse_closed(rule.name, names or [""])
-
-
-def refuse_closed(name: str, names: list[str]) -> None:
-    """Raise if a function with a rule closes over Tensors that are differentiated.
-
-    Raises
-    ------
-    GradientError
-        If there are any names.
-    """
-    if not names:
-        return
-    which = " and ".join(repr(n) if n else "a Tensor" for n in dict.fromkeys(names))
-    raise GradientError(
-        f"{name}: the function depends on {which} from outside its arguments, which is differentiated, or "
-        "batched by vmap, too. Its rule tells the derivatives in the arguments only, and this one would be "
-        "lost: pass it as an argument"
-    )
-
-
-def tracked_names(f: Any, level: int) -> list[str]:
-    """Return the names of the Tensors of at least a level that a function closes over."""
-    if not isinstance(f, FunctionType):
-        return []
-    names = inspect.getclosurevars(f)
-    return [n for n, x in {**names.globals, **names.nonlocals}.items() if _reaches(x, level)]
-
-
-def _reaches(x: Any, level: int) -> bool:
-    """Return whether a Tensor, or one in a collection, is of at least a level."""
-    parts = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else [x]
-    return max(map(level_of, parts), default=-1) >= level

@@ -12,6 +12,7 @@ from .engine.modes import enable_grad
 from .engine.node import Leaf, fresh_level
 from .engine.tensor import Tensor, wrap
 from .engine.walk import Walk
+from .levels import bare, level_of
 
 Values = list[Any]
 
@@ -50,16 +51,3 @@ def _small(x: Tensor) -> Any:
     """Return where a linear function is taped: small, in case it clips, and not 0, which is masked."""
     eps = np.finfo(np.dtype(x.dtype.name)).eps
     return wrap(zeros(x.shape, x.dtype, beside=x)) + float(eps)
-
-
-def bare(x: Tensor) -> Any:
-    """Return what a Tensor of a higher level has as its value for a Tensor: if that is plain, its array."""
-    return x._value if x._node is None else x
-
-
-def level_of(x: Any) -> int:
-    """Return the level of a Tensor; -1 of what has none."""
-    if not isinstance(x, Tensor):
-        return -1
-    x._refresh()
-    return -1 if x._node is None else int(x._node.level)

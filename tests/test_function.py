@@ -1,5 +1,7 @@
 """dualad.autograd.Function: PyTorch's form of custom derivatives, in every mode and at every order."""
 
+import weakref
+
 import numpy as np
 import pytest
 from alike import check_alike, close
@@ -492,6 +494,86 @@ def test_what_is_written_later_does_not_reach_what_was_saved():
     y.mul_(100)
     z.sum().backward()
     close(x.grad, np.cos([1.0, 2.0]) * [3.0, 4.0] + 1)
+
+
+def _array_of(x):
+    return weakref.ref(x._raw)
+
+
+def test_a_graph_holds_no_more_than_was_saved():
+    class Exp(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = dualad.exp(x)
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    x = dualad.ones(2, requires_grad=True)
+    h = x * 2
+    y = Exp.apply(h)
+    z = y * 3
+    of_h, of_y = _array_of(h), _array_of(y)
+    del h, y
+    assert of_h() is None
+    assert of_y() is not None
+    z.sum().backward()
+    assert of_y() is None
+    close(x.grad, 6 * np.exp(np.full(2, 2.0)), 1e-6)
+
+
+def test_hooks_for_saved_tensors():
+    packed, unpacked = [], []
+
+    def unpack(x):
+        unpacked.append(x)
+        return x
+
+    x, y = dualad.tensor([1.0, 2.0], requires_grad=True), dualad.tensor([3.0, 4.0], requires_grad=True)
+    with dualad.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t.tolist()) or t * 1, unpack):
+        z = SavesArguments.apply(x, y)
+    assert packed == [[1.0, 2.0], [3.0, 4.0]]
+    g = dualad.autograd.grad(z.sum(), (x, y), create_graph=True)
+    close(g[1], np.sin([1.0, 2.0]), 1e-6)
+    close(dualad.autograd.grad(g[1].sum(), x)[0], np.cos([1.0, 2.0]), 1e-6)
+    assert len(unpacked) == 2
+
+
+def test_under_a_checkpoint(device):
+    (x,) = _points(device, (3,))
+    for function in (SavesArguments, SavesIntermediates, WithSetup, TangentsAlone):
+        layer = dualad.checkpoint(lambda x, function=function: function.apply(dualad.sin(x), x * x))
+        check_alike(layer, lambda x: plain(dualad.sin(x), x * x), [x])
+
+
+def test_random_numbers_are_the_same_when_forward_is_run_again():
+    class Noisy(Function):
+        @staticmethod
+        def forward(ctx, x):
+            scale = x * dualad.rand(*x.shape, dtype="float64")
+            ctx.save_for_backward(scale)
+            return scale * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g * ctx.saved_tensors[0]
+
+    x = dualad.ones(4, dtype="float64", requires_grad=True)
+    y = Noisy.apply(x)
+    (g,) = dualad.autograd.grad(y.sum(), x, create_graph=True)
+    (h,) = dualad.autograd.grad(g.sum(), x)
+    close(g, 2 * y)
+    close(h, 2 * y)
+    batch = np.ones((3, 4))
+    f = lambda b: dualad.vmap(Noisy.apply, randomness="different")(b)  # noqa: E731
+    value, pull = dualad.vjp(f, batch)
+    gradient, hessian = dualad.vjp(lambda b: dualad.vjp(f, b)[1](np.ones((3, 4)))[0], batch)
+    assert len(np.unique(value)) == 12
+    close(pull(np.ones((3, 4)))[0], 2 * value)
+    close(hessian(np.ones((3, 4)))[0], gradient)
 
 
 # -- vmap ------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import batching
-from ..call import Call, again, argument, call, handle, is_live
-from ..engine.fit import fit
+from ..call import Call, Parts, again, call
+from ..engine.fit import fit, zeros
 from ..engine.modes import enable_grad, no_grad
 from ..engine.namespace import ops
 from ..engine.node import Batch
@@ -15,6 +15,7 @@ from ..engine.operands import type_name
 from ..engine.tensor import Tensor
 from ..engine.views import assign
 from ..errors import GradientError, MissingDerivativeError, ShapeError
+from ..levels import argument, handle, is_live, standin
 from ..ops.indexing import check_writable
 from ..transforms.arguments import as_tensor, has_level, is_array
 from ..transforms.residuals import Residuals
@@ -53,6 +54,8 @@ class FunctionCall(Call):
             check_writable(self.args[i])
             assign(self.args[i], outs[n])
             returned[n] = self.args[i]
+        for i in self.places:
+            self.args[i] = standin(self.args[i])  # a tape that needs it has it
         return self._arranged(returned)
 
     def forward(self, values: list[Any]) -> tuple[list[Any], Any]:
@@ -98,6 +101,12 @@ class FunctionCall(Call):
         self._mark_constant(ctx, outputs)
         return self._residuals(ctx, given, values, outputs)
 
+    def parts(self, kept: Any) -> Parts | None:
+        return None if self.function.backward is None else kept.parts(len(self.places))
+
+    def joined(self, rest: Any, leaves: list[Any], values: list[Any], outs: list[Any]) -> Any:
+        return rest.joined(leaves, values, outs)
+
     def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
         if self.function.backward is None:
             self._check_defined(self.function.jvp)
@@ -114,10 +123,9 @@ class FunctionCall(Call):
             return super().differential(kept, values, outs, tangents)
         ctx = restored(kept().tree())
         ctx._pushes = True
-        arguments: list[Any] = [None] * len(self.args)
-        for i, x in enumerate(self.args):
-            if isinstance(x, Tensor) and ctx._materialize:
-                arguments[i] = ops.zeros_like(x)
+        tensors = [isinstance(x, Tensor) and i not in self.places for i, x in enumerate(self.args)]
+        pairs = zip(self.args, tensors, strict=True)
+        arguments = [ops.zeros_like(x) if wanted and ctx._materialize else None for x, wanted in pairs]
         for i, t in zip(self.places, _filled(ctx, tangents, values), strict=True):
             arguments[i] = t
         given = self.function.jvp(ctx, *arguments)
@@ -256,7 +264,9 @@ def _filled(ctx: FunctionCtx, given: list[Any], likes: list[Any]) -> list[Any]:
     """Return gradients or tangents with zeros for None, if the user wants that."""
     if not ctx._materialize:
         return given
-    return [ops.zeros_like(x) if g is None else g for g, x in zip(given, likes, strict=True)]
+    beside = next((g for g in given if g is not None), None)
+    pairs = zip(given, likes, strict=True)
+    return [zeros(x.shape, x.dtype, x if beside is None else beside) if g is None else g for g, x in pairs]
 
 
 def _is_expandable(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

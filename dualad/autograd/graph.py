@@ -81,9 +81,7 @@ class _Hooked(Keeper):
         self.pack, self.unpack = pack, unpack
 
     def keep(self, node: Node) -> None:
-        if isinstance(node, CallNode):
-            return  # a function with a rule of the user's packs what it has been told to save
-        if type(node) is Values:
+        if type(node) is Values or isinstance(node, CallNode):
             keep_for(node, self._packed(node.name(), node.saved))
             return
         places = saved_places(node)

@@ -13,12 +13,13 @@ import numpy as np
 import optree
 
 from ..backends.registry import BY_TYPE, DTYPES
-from ..call import handle
 from ..engine.dataclasses import NAMESPACE
+from ..engine.fit import zeros
 from ..engine.namespace import ops
 from ..engine.operands import plain_array, snapshot, type_name
 from ..engine.tensor import Tensor, wrap
 from ..errors import DTypeError, GradientError, ShapeError
+from ..levels import handle, standin
 from . import trees
 
 
@@ -60,11 +61,17 @@ class Arguments:
             leaves[i] = v
         return trees.unflatten(self.structure, leaves)
 
-    def tangents(self, values: list[Any]) -> Any:
+    def forget(self) -> None:
+        """Keep no more than the shapes and dtypes of the values: a tape that needs them has them."""
+        self.values = [standin(v) for v in self.values]
+        for i, v in zip(self.places, self.values, strict=True):
+            self.leaves[i] = v
+
+    def tangents(self, given: list[Any], values: list[Any]) -> Any:
         """Return tangents for all arguments: those of the values, zeros for None and for constants."""
-        leaves = [trees.zero_tangent(x) for x in self.leaves]
-        for i, t in zip(self.places, values, strict=True):
-            leaves[i] = leaves[i] if t is None else t
+        leaves = [trees.zero_tangent(x) if i not in self.places else None for i, x in enumerate(self.leaves)]
+        for i, t, v in zip(self.places, given, values, strict=True):
+            leaves[i] = trees.zero_tangent(v) if t is None else t
         return trees.unflatten(self.structure, leaves)
 
     def cotangents(self, given: Any, source: str) -> list[Any]:
@@ -116,7 +123,10 @@ class Outputs:
 
     def cotangents(self, given: list[Any], outs: list[Tensor]) -> Any:
         """Return cotangents as a pytree like the outputs: zeros for None, and None for what is no array."""
-        filled = [ops.zeros_like(o) if g is None else g for g, o in zip(given, outs, strict=True)]
+        beside = next(g for g in given if g is not None)
+        filled = [
+            zeros(o.shape, o.dtype, beside) if g is None else g for g, o in zip(given, outs, strict=True)
+        ]
         return self._placed([None] * len(self.rest), filled)
 
     def tangents(self, given: Any, outs: list[Tensor], what: str) -> list[Any]:

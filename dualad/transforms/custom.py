@@ -14,11 +14,12 @@ from typing import Any
 
 import optree
 
-from ..call import Call, again, argument, call, handle, without_level
+from ..call import Call, Parts, again, call
 from ..engine.dataclasses import NAMESPACE
 from ..engine.namespace import ops
 from ..engine.operands import type_name
 from ..errors import GradientError
+from ..levels import argument, handle, without_level
 from ..linear_tape import LinearTape
 from . import trees
 from .arguments import Arguments, Outputs, has_level, pair, positional, signature_of
@@ -62,7 +63,9 @@ class _Custom(ABC):
             return self._f(*args)
         arguments.keep()
         rule = self._rule(arguments, fixed)
-        return rule.outputs.tree(call(rule, arguments.values))
+        outs = call(rule, arguments.values)
+        arguments.forget()
+        return rule.outputs.tree(outs)
 
     @abstractmethod
     def _has_rule(self) -> bool:
@@ -316,6 +319,12 @@ class _PullCall(_TreeCall):
             residuals = again(self, values)
         return residuals.on(values, outs)
 
+    def parts(self, kept: Any) -> Parts:
+        return kept.parts(len(self.arguments.places))
+
+    def joined(self, rest: Any, leaves: list[Any], values: list[Any], outs: list[Any]) -> Any:
+        return rest.joined(leaves, values, outs)
+
     def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
         g = self.outputs.cotangents(cotangents, outs)
         given = self.custom._bwd(*self.fixed, kept().tree(), g)
@@ -343,10 +352,13 @@ class _PushCall(_TreeCall):
 
     def forward_and_push(self, values: list[Any], tangents: list[Any]) -> tuple[list[Any], list[Any]]:
         primals = self.arguments.filled([argument(v) for v in values])
-        given = self.custom._jvp(*self.fixed, primals, self.arguments.tangents(tangents))
+        given = self.custom._jvp(*self.fixed, primals, self.arguments.tangents(tangents, values))
         out, tangent = pair(self.name, "the rule", given, "(output, tangent)")
         outs = self.outputs.taken(out)
         return outs, self.outputs.tangents(tangent, outs, f"{self.name}: the tangent that the rule gave")
+
+    def parts(self, kept: Any) -> Parts:
+        return Parts(set(range(len(self.arguments.places))), set(), [], kept)
 
     def differential(self, kept: Any, values: list[Any], outs: list[Any], tangents: list[Any]) -> list[Any]:
         return self.forward_and_push(values, tangents)[1]

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..call import Call, argument, call, refuse_closed, tracked_names
+from ..call import Call, call
 from ..engine.modes import RECORDING
 from ..engine.namespace import ops
 from ..engine.operands import type_name
 from ..errors import GradientError, MissingDerivativeError, ShapeError
+from ..levels import argument, refuse_closed, tracked_names
 from . import trees
 from .arguments import Arguments, Outputs, pair, positional, signature_of
 from .forward import jvp
@@ -268,7 +269,9 @@ def _solved(system: _System, args: tuple[Any, ...], b: Any) -> Any:
     if not arguments.values:
         return rule.outputs.tree(rule.compute([]))
     arguments.keep()
-    return rule.outputs.tree(call(rule, arguments.values))
+    outs = call(rule, arguments.values)
+    arguments.forget()
+    return rule.outputs.tree(outs)
 
 
 # -- calls -----------------------------------------------------------------------------------------
@@ -429,7 +432,9 @@ def _decorated(equation: _Equation, solver: Callable[..., Any]) -> Callable[...,
             return solver(*args)
         arguments.keep()
         rule = _RootCall(solver, named, arguments)
-        return rule.outputs.tree(call(rule, arguments.values))
+        outs = call(rule, arguments.values)
+        arguments.forget()
+        return rule.outputs.tree(outs)
 
     return differentiable
 

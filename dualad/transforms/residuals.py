@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..backends.registry import BY_TYPE, DTYPES
-from ..call import handle
+from ..call import Parts
 from ..engine.operands import plain_array, snapshot
 from ..engine.tensor import Tensor
+from ..levels import handle
 from . import trees
 
 _CONSTANT = -1
@@ -53,7 +54,7 @@ class Residuals:
         places |= {id(x): _CONSTANT for x in constants}
         pairs = zip(given, before, strict=True)
         places |= {id(x): i for i, (x, was) in enumerate(pairs) if _is_still(x, was)}
-        self._links = [places.get(id(leaf)) for leaf in leaves]
+        self._links: list[Any] = [places.get(id(leaf)) for leaf in leaves]
         self.complete = all(
             link is not None or not _may_move(leaf, opaque)
             for link, leaf in zip(self._links, leaves, strict=True)
@@ -63,12 +64,25 @@ class Residuals:
     def on(self, values: list[Tensor], outs: list[Tensor]) -> Residuals:
         """Return the same with other Tensors for the arguments and the outputs."""
         known = [*values, *outs]
+        pairs = zip(self._links, self._leaves, strict=True)
+        return self._with([leaf if link in (None, _CONSTANT) else known[link] for link, leaf in pairs])
+
+    def parts(self, count: int) -> Parts:
+        """Return this taken apart, for a call with so many arguments."""
+        links = {link for link in self._links if link not in (None, _CONSTANT)}
+        values = {link for link in links if link < count} if self.complete else set(range(count))
+        pairs = zip(self._links, self._leaves, strict=True)
+        loose = [leaf if link in (None, _CONSTANT) else None for link, leaf in pairs]
+        return Parts(values, {link - count for link in links if link >= count}, loose, self._with([]))
+
+    def joined(self, leaves: list[Any], values: list[Tensor], outs: list[Tensor]) -> Residuals:
+        """Return what `parts` has taken apart."""
+        return self._with(leaves).on(values, outs)
+
+    def _with(self, leaves: list[Any]) -> Residuals:
         other = object.__new__(Residuals)
         other._structure, other._links, other.complete = self._structure, self._links, self.complete
-        other._leaves = [
-            leaf if link is None or link == _CONSTANT else known[link]
-            for link, leaf in zip(self._links, self._leaves, strict=True)
-        ]
+        other._leaves = leaves
         return other
 
     def tree(self) -> Any:
