@@ -17,6 +17,7 @@ import gc
 from sys import getrefcount
 from threading import RLock
 from typing import Any, Protocol
+from weakref import ref
 
 from ..errors import DTypeError, GradientError
 from .hooks import hooks_of
@@ -38,7 +39,7 @@ class Step(Protocol):
 class Storage:
     """A root's value, shared by every handle that sees its elements."""
 
-    __slots__ = ("value", "version")
+    __slots__ = ("__weakref__", "value", "version")
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -48,7 +49,7 @@ class Storage:
 class Family:
     """The handles that share a storage and a history."""
 
-    __slots__ = ("node", "storage")
+    __slots__ = ("__weakref__", "node", "storage")
 
     def __init__(self, storage: Storage, node: Any) -> None:
         self.storage = storage
@@ -174,9 +175,12 @@ def detach(x: Tensor) -> Tensor:
 
 
 def unshare(x: Tensor) -> None:
-    """Take x out of its place among others where there are none left, all its views being gone."""
+    """Take x out of its place among others where there are none left, all its views being gone.
+
+    Not inside a `vmap`, which knows by that place which Tensors are still there when it ends.
+    """
     place = x._alias
-    if place is not None and not place.steps and _sharers(place) == _ALONE:
+    if place is not None and not place.steps and _sharers(place) == _ALONE and not BATCHES.get():
         place.refresh(x)
         x._alias = None
 
@@ -245,32 +249,24 @@ def _remember(handle: Tensor, new: Tensor) -> None:
     for batch in batches_of(new):
         if batch not in before:
             family = _place(handle).family
-            batch.written.append((family, family.storage.value, family.node))
+            batch.written.append((ref(family.storage), ref(family), family.storage.value, family.node))
 
 
 def take_back(batch: Batch) -> list[Any]:
     """Give what outlives a `vmap`, and has values of it, what it had before; return these values."""
-    if not any(_is_seen(note) for note in batch.written):
+    if all(storage() is None for storage, *_ in batch.written):
         return []
     gc.collect()  # what is there by a cycle of references alone is not seen by anybody
-    left = [note for note in batch.written if _is_seen(note)]
-    for family, value, node in left:
-        family.storage.value, family.node = value, node
-        family.storage.version += 1
-    return [value for _, value, _ in left]
-
-
-def _is_seen(note: tuple[Family, Any, Any]) -> bool:
-    """Whether a handle sees the elements that a note is about."""
-    return _watchers(note) != _NONE
-
-
-def _watchers(note: tuple[Family, Any, Any]) -> tuple[int, int]:
-    return getrefcount(note[0]), getrefcount(note[0].storage)
-
-
-#: What `_watchers` gives for a note that nobody else needs; interpreters differ.
-_NONE = _watchers((Family(Storage(None), None), None, None))
+    left = []
+    for seen, of, value, node in batch.written:
+        storage, family = seen(), of()
+        if storage is not None:
+            storage.value = value
+            storage.version += 1
+            if family is not None:
+                family.node = node
+            left.append(value)
+    return left
 
 
 def _bare(value: Any) -> Tensor:
