@@ -1,7 +1,6 @@
 """Indexing inside vmap: any key, with index arrays that differ between examples or not, is NumPy's."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +42,9 @@ def _keys(draw):
             own = index_shape[draw(st.integers(0, len(index_shape))) :]
             own = tuple(1 if draw(st.booleans()) and draw(st.booleans()) else m for m in own)
             whole = (SIZE, *own) if batched else own
-            numbers = st.lists(st.integers(-n, n - 1), min_size=int(np.prod(whole)), max_size=int(np.prod(whole)))
+            numbers = st.lists(
+                st.integers(-n, n - 1), min_size=int(np.prod(whole)), max_size=int(np.prod(whole))
+            )
             parts.append((np.array(draw(numbers), dtype=int).reshape(whole), batched))
         axis += 1
     return shape, parts
@@ -150,3 +151,32 @@ def test_any_write_is_numpys(drawn, x_is_batched, value_is_batched):
         by_value[i if value_is_batched else ...] += read
     np.testing.assert_allclose(got[0], by_x, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(got[1], by_value, rtol=1e-12, atol=1e-12)
+
+
+@given(_keys())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_reads_and_writes_in_nested_vmaps(drawn):
+    """The array differs between the inner examples, batched index arrays between the outer ones."""
+    shape, parts = drawn
+    x, indices, axes = _arguments(shape, parts, True)
+    batched = any(a == 0 for a in axes[1:])
+
+    def both(x, *indices):
+        key = _key(parts, arrays=indices)
+        y = x * 1.0
+        y[key] = -1.0
+        return x[key], y
+
+    def outer(*indices):
+        return vmap(lambda x: both(x, *indices))(x)
+
+    mapped = vmap(outer, in_axes=axes[1:], axis_size=SIZE) if indices else vmap(outer, axis_size=SIZE)
+    read, written = mapped(*map(dualad.asarray, indices))
+    assert batched or np.array_equal(read[0].numpy(), read[1].numpy())
+    for i in range(SIZE):
+        key = _key(parts, i)
+        for j in range(SIZE):
+            want = x[j].copy()
+            want[key] = -1.0
+            assert np.array_equal(read[i, j].numpy(), x[j][key])
+            assert np.array_equal(written[i, j].numpy(), want)
