@@ -71,6 +71,19 @@ def test_random_numbers_repeat_with_their_seed(dtype):
         np.testing.assert_array_equal(numbers, draw(kind, **keywords))
 
 
+def test_a_copied_generator_gives_the_same_numbers():
+    device = BACKEND.devices()[0]
+
+    def draw(generator):
+        return BACKEND.to_numpy(BACKEND.random(generator, "random", (5,), np.dtype("float64"), device))
+
+    generator = BACKEND.generator(3, device)
+    draw(generator)
+    copied = BACKEND.copy_generator(generator)
+    numbers = draw(generator), draw(generator)
+    np.testing.assert_array_equal(numbers, (draw(copied), draw(copied)))
+
+
 def test_a_bug_report_names_the_gpu():
     assert "GiB free" in BACKEND.describe(BACKEND.devices()[0])
 

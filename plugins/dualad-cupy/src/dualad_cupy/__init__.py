@@ -7,6 +7,7 @@ missing, the backend is registered all the same and says why it cannot be used.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from typing import Any
 
@@ -142,6 +143,14 @@ class CupyBackend(Backend):
     def generator(self, seed: int, device: Device) -> Any:
         with self.native_device(device):
             return self.cupy.random.default_rng(seed)
+
+    def copy_generator(self, generator: Any) -> Any:
+        # The lock cannot be copied, and is shared.
+        new, bits = copy(generator), copy(generator.bit_generator)
+        with bits._state.device:
+            bits._state = bits._state.copy()
+        new.bit_generator = bits
+        return new
 
     def random(
         self, generator: Any, kind: str, shape: tuple[int, ...], dtype: Any, device: Device, **kw: Any
