@@ -275,7 +275,7 @@ def writes(w):
         [
             f"{c}[{key}] = {y}", f"{c}[{key}] += {y}", f"{c}[{key}] *= {y}", f"{c} += {whole}", f"{c}.mul_({whole})",
             f"{c}.sub_(0.5)", f"{c}[{key}].mul_({y})", f"{c}.T[...] *= 0.5", f"{c}[...] = {whole}", f"{c}.copy_({whole})",
-            f"{c}.reshape(-1)[0] = 0.25", f"{c}[...] = 0.75", f"{c}[{key}] = {c}[{key}] * {c}[{key}]",
+            f"{c}.view(-1)[0] = 0.25", f"{c}.flat[::2] = 0.5", f"{c}[...] = 0.75", f"{c}[{key}] = {c}[{key}] * {c}[{key}]",
         ]
     )  # fmt: skip
     return f"{before and f'{c} = {before}'}\n{statement}\n{w.choose(['', f'{c} * '])}{c}"

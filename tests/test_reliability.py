@@ -5,6 +5,7 @@ import gc
 import itertools
 import math
 import signal
+import sys
 import threading
 import weakref
 from random import Random
@@ -39,6 +40,7 @@ TRANSFORMS = {
     "vmap": lambda f, x: dualad.vmap(f)(np.stack([x, 2 * x])),
     "grad of grad": lambda f, x: dualad.grad(lambda x: dualad.grad(f)(x).sum())(x),
     "jvp of vmap": lambda f, x: dualad.jvp(dualad.vmap(f), (np.stack([x, x]),), (np.stack([x, x]),))[1],
+    "checkpoint": lambda f, x: dualad.grad(dualad.checkpoint(f))(x),
     "under no_grad": lambda f, x: dualad.no_grad()(dualad.grad(f))(x),
 }  # fmt: skip
 
@@ -198,10 +200,14 @@ def test_ctrl_c_in_a_hook(device):
 
 
 @pytest.fixture
-def interrupted():
-    """Run a function that goes on for ever until Ctrl-C comes, after so many seconds."""
+def interrupted(monkeypatch):
+    """Run a function that goes on for ever until Ctrl-C comes, after so many seconds.
+
+    Python lets nothing out of the callbacks of weak references, Ctrl-C neither: it comes again.
+    """
     if not hasattr(signal, "setitimer"):
         pytest.skip("there are no timers that interrupt on this system")
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -209,7 +215,7 @@ def interrupted():
     def run(function, seconds):
         before = signal.signal(signal.SIGALRM, interrupt)
         try:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+            signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
             while True:
                 function()
         except KeyboardInterrupt:
@@ -243,7 +249,7 @@ def test_ctrl_c_at_any_time_in_a_backward_pass(interrupted, create_graph):
     assert dualad.autograd.grad(y, x)[0].tolist() == want
 
 
-@pytest.mark.parametrize("name", ["grad", "jvp", "hessian", "grad of grad"])
+@pytest.mark.parametrize("name", ["grad", "jvp", "hessian", "grad of grad", "jvp of vmap", "checkpoint"])
 def test_ctrl_c_at_any_time_in_a_transform(interrupted, name):
     random, run = Random(0), TRANSFORMS[name]
     f = lambda x: dualad.sum(dualad.sin(x) * x)  # noqa: E731
