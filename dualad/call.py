@@ -305,7 +305,7 @@ def _call(rule: Call, values: Values, record: bool, keep: bool) -> tuple[Values,
     top = next(n for n in nodes if n is not None)
     if type(top) is Batch:
         return _call_batched(rule, values, nodes, top, record, keep)
-    below = [v if n is None else handle(wrap(v._value)) for v, n in zip(values, nodes, strict=True)]
+    below = [v if n is None else wrap(v._value) for v, n in zip(values, nodes, strict=True)]
     if not record or not records(level):
         return _call(rule, below, record, keep)
     if type(top) is Dual and not keep and all(level_of(v) < 0 for v in below):
