@@ -183,6 +183,24 @@ def check_second(f, xs, ts, gs, gradient, evidence):
     if not abs(twice.item() - want.item()) <= 1e-9 * size:
         raise AssertionError(f"forward over forward: {twice.item()} and {want.item()}")
     check_differences("second derivatives", forward_over_reverse, first, xs, ts, evidence.errors[2])
+    if not any(x.dtype.is_complex for x in xs):
+        check_whole(f, scalar, xs, ts, forward_over_reverse)
+
+
+def check_whole(f, scalar, xs, ts, second):
+    """Products with the Hessian by their names, and whole Jacobians, by rows and by columns, if small."""
+    check_close("hvp", dualad.hvp(scalar, (xs,), (ts,)), second)
+    check_close("vhp", dualad.vhp(scalar, (xs,), (ts,)), second)
+    real = lambda xs: [dualad.real(y) for y in f(xs)]  # noqa: E731
+    if sum(x.size for x in xs) > 9:
+        return
+    rows, columns = dualad.jacrev(real)(xs), dualad.jacfwd(real)(xs)
+    for of_output, same, pushed in zip(rows, columns, dualad.jvp(real, (xs,), (ts,))[1], strict=True):
+        check_close("jacrev and jacfwd", of_output, same)
+        parts = [
+            dualad.sum(j * t, axis=tuple(range(pushed.ndim, j.ndim))) for j, t in zip(same, ts, strict=True)
+        ]
+        check_close("jacfwd and jvp", [sum(parts)], [pushed])
 
 
 def check_ground(f, xs, ts, gs, gradient):

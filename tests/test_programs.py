@@ -18,7 +18,7 @@ from dualad.op import REGISTRY
 pytest.importorskip("scipy")  # for the steps that are special functions
 
 SLICE = settings(
-    max_examples=120,
+    max_examples=100,
     deadline=None,
     derandomize=True,  # the same programs each time; new ones are the command's business
     suppress_health_check=[
