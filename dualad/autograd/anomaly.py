@@ -198,12 +198,28 @@ class set_detect_anomaly:
 
 
 def is_anomaly_enabled() -> bool:
-    """Return whether anomaly mode is on in this thread or task."""
+    """Return whether anomaly mode is on in this thread or task.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> with dualad.autograd.detect_anomaly():
+    ...     dualad.is_anomaly_enabled()
+    True
+    """
     return _current() is not None
 
 
 def is_anomaly_check_nan_enabled() -> bool:
-    """Return whether anomaly mode is on and looks at the numbers."""
+    """Return whether anomaly mode is on and looks at the numbers.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> with dualad.autograd.detect_anomaly(check_nan=False):
+    ...     dualad.is_anomaly_check_nan_enabled()
+    False
+    """
     anomaly = _current()
     return anomaly is not None and anomaly.check_nan
 
