@@ -178,6 +178,24 @@ def test_an_error_frees_the_graph():
         gc.enable()
 
 
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_nothing_grows(name):
+    """The hundredth run leaves as many objects as the fifth, be they ended by results or by errors."""
+    run = TRANSFORMS[name]
+
+    def runs(count):
+        for _ in range(count):
+            run(lambda x: (x * x * x).sum(), X)
+            with contextlib.suppress(Mine):
+                run(lambda x: (x * x).sum() + fail(), X)
+        assert gc.collect() == 0
+        return len(gc.get_objects())
+
+    gc.collect()
+    runs(5)
+    assert runs(10) >= runs(40)
+
+
 # -- Ctrl-C ----------------------------------------------------------------------------------------
 
 
