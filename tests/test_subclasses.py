@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from program_laws import check_close, draw, inner
+from program_laws import WRAPPERS, check_close, draw, inner
 from programs import Writer
 
 import dualad
@@ -153,7 +153,10 @@ TRANSFORMS = {
     "jvp of grad": lambda f, x: dualad.jvp(dualad.grad(f), (x,), (x,))[1], "jacfwd": lambda f, x: dualad.jacfwd(f)(x),
     "grad of jvp": lambda f, x: dualad.grad(lambda x: dualad.jvp(f, (x,), (x,))[1])(x), "jacrev": lambda f, x: dualad.jacrev(f)(x),
     "linearize": lambda f, x: dualad.linearize(f, x)[1](x), "hvp": lambda f, x: dualad.hvp(f, (x,), (x,)),
-    "elementwise_grad": lambda f, x: dualad.elementwise_grad(f)(x),
+    "elementwise_grad": lambda f, x: dualad.elementwise_grad(f)(x), "vhp": lambda f, x: dualad.vhp(f, (x,), (x,)),
+    "vmap": lambda f, x: dualad.vmap(dualad.grad(f))(dualad.stack([x, x])), "jvp of vmap": lambda f, x: dualad.jvp(
+        dualad.vmap(f), (dualad.stack([x, x]),), (dualad.stack([x, x]),))[1],
+    **{w: lambda f, x, w=w: dualad.grad(lambda xs: WRAPPERS[w](lambda xs: f(xs[0]))(xs))([x])[0] for w in WRAPPERS},
 }  # fmt: skip
 
 
