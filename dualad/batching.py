@@ -141,21 +141,22 @@ def loop(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
     """Batch any op, example by example."""
     if not size:
         raise BatchError(f"vmap: {op.name} is computed example by example, and there is none")
-    if op.name not in _told:
-        _told.add(op.name)
-        _tell(op.name)
+    tell(
+        op.name,
+        f"vmap: {op.name} has no rule for batches and is computed example by example, which is slow; give it "
+        "one, batch=..., from dualad.batching",
+    )
     results = [op.below(*(example(v, i) for v in values), **static) for i in range(size)]
     if type(results[0]) is tuple:
         return tuple(_stacked(parts) for parts in zip(*results, strict=True))
     return _stacked(results)
 
 
-def _tell(name: str) -> None:
-    """Warn, at the line of the user's program, of an op that is slow."""
-    message = (
-        f"vmap: {name} has no rule for batches and is computed example by example, which is slow; give it "
-        "one, batch=..., from dualad.batching"
-    )
+def tell(name: str, message: str) -> None:
+    """Warn, once and at the line of the user's program, of what is slow."""
+    if name in _told:
+        return
+    _told.add(name)
     line = user_line()
     if line is None:
         warnings.warn(message, BatchLoopWarning, stacklevel=2)

@@ -10,7 +10,7 @@ from .. import batching
 from ..engine.modes import no_grad
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
-from ..errors import GradientError
+from ..errors import GradientError, MissingDerivativeError
 from ..primitives import primitive
 from ..rules import Missing
 from ..transforms.arguments import has_level
@@ -88,10 +88,20 @@ class Function:
         return FunctionCall(cls, args).run()
 
 
-_REASON = "trying to differentiate twice a function that was marked with @once_differentiable"
+class _Once(Missing):
+    """What `once_differentiable` puts behind gradients: they have no derivative."""
+
+    def __init__(self) -> None:
+        super().__init__("it can be differentiated once")
+
+    def _raise(self) -> Any:
+        raise MissingDerivativeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable. Second "
+            "derivatives, and forward mode unless jvp is defined, differentiate backward"
+        )
 
 
-@primitive(Missing(_REASON), Missing(_REASON), name="once_differentiable", batch=batching.broadcast)
+@primitive(_Once(), _Once(), name="once_differentiable", batch=batching.broadcast)
 def _barrier(gradient: Any, reached: Any) -> Any:
     return gradient
 
@@ -124,7 +134,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     >>> dualad.grad(dualad.grad(Sin.apply))(0.0)
     Traceback (most recent call last):
         ...
-    dualad.errors.MissingDerivativeError: once_differentiable: ...
+    dualad.errors.MissingDerivativeError: trying to differentiate twice a function that was marked ...
     """
 
     @functools.wraps(backward)

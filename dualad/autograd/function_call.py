@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import batching
-from ..call import Call, Parts, again, call
+from ..call import Call, Parts, run_again
+from ..call_levels import call
 from ..engine.fit import fit, zeros
 from ..engine.modes import enable_grad, no_grad
 from ..engine.namespace import ops
@@ -88,7 +89,7 @@ class FunctionCall(Call):
                 "setup_context(ctx, inputs, output), and forward(*args) without ctx"
             )
         if not residuals.complete:
-            residuals = again(self, values)
+            residuals = run_again(self, values)
         return residuals.on(values, outs)
 
     def _set_up(self, values: list[Any], outs: list[Any]) -> Residuals:

@@ -14,7 +14,8 @@ from typing import Any
 
 import optree
 
-from ..call import Call, Parts, again, call
+from ..call import Call, Parts, run_again
+from ..call_levels import call
 from ..engine.dataclasses import NAMESPACE
 from ..engine.namespace import ops
 from ..engine.operands import type_name
@@ -282,7 +283,7 @@ class _TreeCall(Call):
 
     def __init__(self, custom: Any, arguments: Arguments, fixed: list[Any]) -> None:
         super().__init__()
-        self.custom, self.arguments, self.fixed = custom, arguments, fixed
+        self.custom, self.inputs, self.fixed = custom, arguments, fixed
         self.outputs = Outputs()
         self.name = custom._name
         self.node_name = f"{custom._f.__name__}Backward0"
@@ -293,7 +294,7 @@ class _TreeCall(Call):
 
     def _filled(self, values: list[Any]) -> list[Any]:
         """Return all arguments, with these Tensors among them."""
-        return self.custom._arranged(self.arguments.filled(values), self.fixed)
+        return self.custom._arranged(self.inputs.filled(values), self.fixed)
 
 
 class _PullCall(_TreeCall):
@@ -311,16 +312,16 @@ class _PullCall(_TreeCall):
         outs = self.outputs.taken(out)
         leaves = trees.flatten(out)[0]
         outputs = [leaves[i] for i in self.outputs.places]
-        return outs, Residuals(residuals, inputs, before, outputs, self.arguments.leaves)
+        return outs, Residuals(residuals, inputs, before, outputs, self.inputs.leaves)
 
     def seen(self, kept: Callable[[], Any], values: list[Any], outs: list[Any]) -> Any:
         residuals = kept()
         if not residuals.complete:
-            residuals = again(self, values)
+            residuals = run_again(self, values)
         return residuals.on(values, outs)
 
     def parts(self, kept: Any) -> Parts:
-        return kept.parts(len(self.arguments.places))
+        return kept.parts(len(self.inputs.places))
 
     def joined(self, rest: Any, leaves: list[Any], values: list[Any], outs: list[Any]) -> Any:
         return rest.joined(leaves, values, outs)
@@ -328,7 +329,7 @@ class _PullCall(_TreeCall):
     def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
         g = self.outputs.cotangents(cotangents, outs)
         given = self.custom._bwd(*self.fixed, kept().tree(), g)
-        return self.arguments.cotangents(given, "bwd")
+        return self.inputs.cotangents(given, "bwd")
 
 
 class _PushCall(_TreeCall):
@@ -351,14 +352,14 @@ class _PushCall(_TreeCall):
         return [without_level(o, tape.level) for o in outs], tape
 
     def forward_and_push(self, values: list[Any], tangents: list[Any]) -> tuple[list[Any], list[Any]]:
-        primals = self.arguments.filled([argument(v) for v in values])
-        given = self.custom._jvp(*self.fixed, primals, self.arguments.tangents(tangents, values))
+        primals = self.inputs.filled([argument(v) for v in values])
+        given = self.custom._jvp(*self.fixed, primals, self.inputs.tangents(tangents, values))
         out, tangent = pair(self.name, "the rule", given, "(output, tangent)")
         outs = self.outputs.taken(out)
         return outs, self.outputs.tangents(tangent, outs, f"{self.name}: the tangent that the rule gave")
 
     def parts(self, kept: Any) -> Parts:
-        return Parts(set(range(len(self.arguments.places))), set(), [], kept)
+        return Parts(set(range(len(self.inputs.places))), set(), [], kept)
 
     def differential(self, kept: Any, values: list[Any], outs: list[Any], tangents: list[Any]) -> list[Any]:
         return self.forward_and_push(values, tangents)[1]

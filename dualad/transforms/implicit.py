@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..call import Call, call
+from ..call import Call
+from ..call_levels import call
 from ..engine.modes import RECORDING
 from ..engine.namespace import ops
 from ..engine.operands import type_name
@@ -284,7 +285,7 @@ class _ImplicitCall(Call):
         super().__init__()
         self.name, self.functions = name, functions
         self.node_name = f"{name.rpartition(' ')[2]}Backward0"  # of the solver, if it has a name
-        self.arguments, self.has_aux = arguments, has_aux
+        self.inputs, self.has_aux = arguments, has_aux
         self.outputs, self.count = Outputs(), 0
         self.structure: Any = None
 
@@ -301,7 +302,7 @@ class _ImplicitCall(Call):
         """Return the system of the residual's derivative in x, and the arguments of its matrix."""
 
     def forward(self, values: list[Any]) -> tuple[list[Any], Any]:
-        given = self.solve(self.arguments.filled([argument(v) for v in values]))
+        given = self.solve(self.inputs.filled([argument(v) for v in values]))
         x = pair(self.name, "the solver", given, "(solution, aux)")[0] if self.has_aux else given
         outs = self.outputs.taken(given)
         leaves, self.structure = trees.flatten(x)
@@ -316,7 +317,7 @@ class _ImplicitCall(Call):
         moving = [i for i, t in enumerate(tangents) if t is not None]
         x, of_moving = self._solution(outs), self._residual_of(values, outs, moving)
         moved = jvp(of_moving, tuple(values[i] for i in moving), tuple(tangents[i] for i in moving))[1]
-        system, args = self.system(self.arguments.filled(values), x)
+        system, args = self.system(self.inputs.filled(values), x)
         dx = _solved(system, args, _negative(moved))
         return [*trees.flatten(dx)[0], *[None] * (len(outs) - self.count)]
 
@@ -324,7 +325,7 @@ class _ImplicitCall(Call):
         moving = [i for i, alive in enumerate(self.live) if alive]
         given = zip(cotangents[: self.count], outs, strict=False)
         g = trees.unflatten(self.structure, [ops.zeros_like(o) if c is None else c for c, o in given])
-        system, args = self.system(self.arguments.filled(values), self._solution(outs))
+        system, args = self.system(self.inputs.filled(values), self._solution(outs))
         u = _solved(system.adjoint(), args, g)
         pull = vjp(self._residual_of(values, outs, moving), *(values[i] for i in moving))[1]
         pulled = dict(zip(moving, pull(_negative(u)), strict=True))
@@ -341,7 +342,7 @@ class _ImplicitCall(Call):
             filled = list(values)
             for i, v in zip(moving, points, strict=True):
                 filled[i] = v
-            return self.residual(self.arguments.filled(filled), x)
+            return self.residual(self.inputs.filled(filled), x)
 
         return residual
 
