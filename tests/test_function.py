@@ -361,6 +361,31 @@ def test_marking_what_is_no_argument():
         Wrong.apply(dualad.ones(2))
 
 
+def test_attributes_stay_the_objects_they_are():
+    class Config:
+        def __init__(self):
+            self.seen = []
+
+    class Logged(Function):
+        @staticmethod
+        def forward(ctx, x, config, log):
+            ctx.config, ctx.log, ctx.parts = config, log, [x, log]
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            ctx.config.seen.append(1)
+            ctx.log.append(ctx.parts[0].tolist())
+            return 2 * g, None, None
+
+    config, log = Config(), []
+    x = dualad.ones(2, requires_grad=True)
+    Logged.apply(x, config, log).sum().backward()
+    assert (config.seen, log) == ([1], [[1.0, 1.0]])
+    assert dualad.grad(lambda x: Logged.apply(x, config, log))(3.0) == 2.0
+    assert (config.seen, log) == ([1, 1], [[1.0, 1.0], 3.0])
+
+
 # -- code of other libraries -----------------------------------------------------------------------
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from ..backends.registry import BY_TYPE
 from ..engine.operands import type_name
 from ..engine.tensor import Tensor
 from ..transforms import trees
@@ -60,18 +62,39 @@ class FunctionCtx:
         """Set whether `backward` and `jvp` get zeros, or None, for what has no gradient or tangent."""
         self._materialize = bool(value)
 
-    def _with(self, change: Any) -> FunctionCtx:
+    def _parted(self) -> tuple[dict[str, Any], _Rest]:
+        """Return the attributes that have arrays in them, and the others: they stay the objects they are."""
+        self._dirty = self._constant = ()
+        attributes = vars(self)
+        moving = {k: v for k, v in attributes.items() if _has_arrays(v)}
+        return moving, _Rest({k: v for k, v in attributes.items() if k not in moving})
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> FunctionCtx:
         """Return the same with other Tensors: what `change` gives for each, wherever it is."""
-        leaves, structure = trees.flatten(vars(self))
+        moving, rest = self._parted()
+        leaves, structure = trees.flatten(moving)
         changed = [change(x) if isinstance(x, Tensor) else x for x in leaves]
-        return restored(trees.unflatten(structure, changed))
+        return restored((trees.unflatten(structure, changed), rest))
 
 
-def restored(attributes: dict[str, Any]) -> FunctionCtx:
+class _Rest:
+    """Attributes of a ctx in which there are no arrays: no pytree, but a whole."""
+
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        self.attributes = attributes
+
+
+def restored(parted: tuple[dict[str, Any], _Rest]) -> FunctionCtx:
     """Return a ctx with these attributes."""
+    moving, rest = parted
     ctx = FunctionCtx(())
-    vars(ctx).update(attributes)
+    vars(ctx).update(rest.attributes | moving)
     return ctx
+
+
+def _has_arrays(value: Any) -> bool:
+    leaves = trees.flatten(value)[0]
+    return any(isinstance(x, Tensor) or BY_TYPE[type(x)] is not None for x in leaves)
 
 
 def _checked(name: str, tensors: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -76,8 +76,7 @@ class FunctionCall(Call):
         return [as_tensor(y) for y in outputs], self._residuals(ctx, given, before, outputs)
 
     def _residuals(self, ctx: FunctionCtx, given: Any, before: Any, outputs: Any) -> Residuals:
-        ctx._dirty = ctx._constant = ()
-        return Residuals(vars(ctx), given, before, outputs, self.args, opaque=False)
+        return Residuals(ctx._parted(), given, before, outputs, self.args, opaque=False)
 
     def seen(self, kept: Callable[[], Any], values: list[Any], outs: list[Any]) -> Any:
         if self.function.setup_context is not None:
