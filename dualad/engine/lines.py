@@ -86,12 +86,16 @@ class Line:
         return self.filename, self.number, self.function
 
     def traceback(self) -> str:
-        """Return the line and its callers as Python's tracebacks have them, the line last."""
+        """Return the line and its callers as Python's tracebacks have them, the line last.
+
+        Callers without a source, such as what starts a worker process, say nothing and are left out.
+        """
         frames: list[FrameSummary] = []
         line: Line | None = self
         while line is not None:
             linecache.checkcache(line.filename)  # it may have been edited since
-            frames.insert(0, line._summary())
+            if line is self or line.source:
+                frames.insert(0, line._summary())
             line = line.caller
         return "".join(StackSummary.from_list(frames).format()).rstrip("\n")
 
