@@ -152,9 +152,7 @@ class Primitive(Op):
         for m in self.maps_for(1) if self.variadic and maps else self.maps:
             for k in () if m is None else m.keywords:
                 if k not in self._defaults and k != "position":
-                    raise TypeError(
-                        f"primitive {name}: a rule reads {k!r}, which is none of its keywords"
-                    )
+                    raise TypeError(f"primitive {name}: a rule reads {k!r}, which is none of its keywords")
         update_wrapper(self, f)
         self.__name__ = name
 
