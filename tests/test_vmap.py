@@ -235,6 +235,32 @@ def test_constants_on_a_batch_are_the_loop(name, call, stacked, place):
     _check_close(vmap(vmap(f))(*twice), [dualad.stack(list(p)) for p in zip(*want, strict=True)], place)
 
 
+# -- special functions of several arguments: orders, counts and other parameters may differ, too ------
+
+PARAMETERS = {
+    "k": np.array([[0, 2], [1, 1]]), "n": np.array([[3, 4], [5, 3]]), "v": np.array([[1.5, 2.0], [0.5, 3.0]]),
+    "p": np.array([[0.2, 0.7], [0.5, 0.35]]), "m": np.array([[1.0, 2.0], [0.0, 1.0]]), "df": np.array([[2.0, 5.0], [3.5, 4.0]]),
+    "c": np.array([[2.5, 3.0], [4.0, 2.25]]), "x": np.array([[0.3, 0.6], [0.45, 0.8]]),
+}  # fmt: skip
+SEVERAL = [n for n, op in REGISTRY.items() if n.startswith("special.") and len(op.arguments) > 1]
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_special_functions_of_batched_parameters(name):
+    op = REGISTRY[name]
+    arrays = [
+        PARAMETERS.get(a, PARAMETERS.get(a[:2], PARAMETERS["x"] + i)) for i, a in enumerate(op.arguments)
+    ]
+    xs, f = [dualad.asarray(a) for a in arrays], _listed(op)
+    for pattern in _patterns(len(xs)):
+        _check_close(_mapped(f, xs, pattern), _loop(f, xs, pattern))
+    for i, argument in enumerate(op.arguments[:-1]):  # a number in the place of a parameter
+        number = int(arrays[i][0, 0]) if argument in ("k", "n") else float(arrays[i][0, 0])
+        others = [*xs[:i], *xs[i + 1 :]]
+        g = lambda *rest, i=i, number=number: [op(*rest[:i], number, *rest[i:])]  # noqa: E731
+        _check_close(_mapped(g, others, (True,) * len(others)), _loop(g, others, (True,) * len(others)))
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_gives_no_shape_is_refused(name):
     with pytest.raises(dualad.BatchError, match=rf"vmap: .*{name}.*use dualad\.where"):

@@ -114,12 +114,13 @@ def test_any_read_is_numpys(drawn, x_is_batched):
     np.testing.assert_allclose(dualad.grad(weighted)(x), gradient, rtol=1e-12, atol=1e-12)
 
 
-@given(_keys(), st.booleans(), st.booleans())
+@given(_keys(), st.booleans(), st.booleans(), st.booleans())
 @many
-def test_any_write_is_numpys(drawn, x_is_batched, value_is_batched):
+def test_any_write_is_numpys(drawn, x_is_batched, value_is_batched, one_axis_more):
     shape, parts = drawn
     x, indices, axes = _arguments(shape, parts, x_is_batched)
     own = () if _is_repeated(shape, parts) else _shape_of(shape, parts)
+    own = (1, *own) if one_axis_more and own else own  # NumPy leaves it out
     whole = (SIZE, *own) if value_is_batched else own
     value = -np.arange(1.0, 1 + np.prod(whole)).reshape(whole)
 
@@ -143,7 +144,7 @@ def test_any_write_is_numpys(drawn, x_is_batched, value_is_batched):
         kept = weights[i].copy()
         kept[key] = 0.0
         by_x[i if x_is_batched else ...] += kept
-        read = weights[i][key]
+        read = weights[i][key][None] if one_axis_more and own else weights[i][key]
         if own == () and read.shape:
             written = np.zeros(shape, bool)
             written[key] = True

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import needs
 
 import dualad
 from dualad.batching import BatchLoopWarning
@@ -54,7 +55,7 @@ def _weighted(y, weights):
 
 
 def running(x):
-    y = dualad.zeros(3, dtype=x.dtype)
+    y = dualad.zeros_like(x)
     y[0] = x[0]
     for i in range(1, 3):
         y[i] = y[i - 1] * x[i] + dualad.sin(x[i - 1])
@@ -107,14 +108,14 @@ def masked(x):
 
 
 def rows_of_a_matrix(x, i):
-    y = dualad.zeros(3, 3, dtype=x.dtype)
+    y = dualad.zeros(3, 3, dtype=x.dtype, device=x.device)
     y[i[0]] = x
     y[:, i[1]] += x * x
     return y[i].sum(0) + y[0]
 
 
 def scattered(x, y, i):
-    z = dualad.zeros(2, 3, dtype=x.dtype)
+    z = dualad.zeros(2, 3, dtype=x.dtype, device=x.device)
     z[np.array([1, 0]), i] = x[i] * y[:2]
     return z.sum(0)
 
@@ -124,7 +125,7 @@ def sorted_by_another(x, y):
 
 
 def sliding(x, j):
-    return x[(j + dualad.arange(2)) % 3] * x[:2]
+    return x[(j + dualad.arange(2, dtype=j.dtype, device=j.device)) % 3] * x[:2]
 
 
 def gathered(x, i):
@@ -149,6 +150,22 @@ PROGRAMS = {
 def test_programs_that_write_and_index(name):
     f, arrays = PROGRAMS[name]
     _check(lambda *xs: f(*(x * 1 for x in xs)), *arrays)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_on_every_device(name, device):
+    """In single precision and with 32-bit indices, which all devices have."""
+    f, arrays = PROGRAMS[name]
+    if f in (sorted_by_another,):
+        needs(dualad.int64, device)  # in which array-api-strict sorts
+    narrow = [a.astype(np.float32 if a.dtype.kind == "f" else np.int32) for a in arrays]
+    xs = [dualad.asarray(a, device=device) for a in narrow]
+    y = vmap(lambda *xs: f(*(x * 1 for x in xs)))(*xs)
+    assert str(y.device) == device
+    want = np.stack([f(*(dualad.asarray(a) for a in row)).numpy() for row in zip(*arrays, strict=True)])
+    np.testing.assert_allclose(y.cpu().numpy(), want, rtol=1e-5, atol=1e-5)
+    weighted = lambda x, *rest: dualad.sum(vmap(lambda *xs: f(*(x * 1 for x in xs)))(x, *rest))  # noqa: E731
+    assert str(dualad.grad(weighted)(*xs).device) == device
 
 
 def test_the_last_of_several_values_is_what_is_written_and_moves():

@@ -27,8 +27,9 @@ from ..rules import Joint, Linear
 from .common import same_dtype
 from .conversion import asarray
 from .elementwise import add
-from .indexing import getitem, setitem, unwrap_key
-from .manipulation import astype, broadcast_to
+from .indexing import getitem, setitem
+from .keys import unwrap_key, without_leading_ones
+from .manipulation import broadcast_to
 from .searching import nonzero, where
 
 # -- ops -------------------------------------------------------------------------------------------
@@ -175,13 +176,12 @@ def _way(x: Tensor, key: Any) -> _Way:
     axis = 0
     for k in _complete(key, x):
         if isinstance(k, Tensor) and not k.ndim and k.dtype.kind == "bool":
-            found.append(
-                (len(basic), nonzero(k.reshape(1))[0])
-            )  # True or False: a new axis, or nothing on it
+            # True or False: a new axis, or nothing on it.
+            found.append((len(basic), _counted(nonzero(k.reshape(1))[0], 1, axis, x)))
             basic.append(None)
             continue
         if isinstance(k, Tensor):
-            found.append((len(basic), _counted(k, x.shape[axis], axis)))
+            found.append((len(basic), _counted(k, x.shape[axis], axis, x)))
             k = slice(None)
         basic.append(k)
         axis += k is not None
@@ -203,7 +203,7 @@ def _complete(key: Any, x: Tensor) -> list[Any]:
         if part is None or part is ... or type(part) is slice:
             parts.append(part)
             continue
-        index = asarray(part, device=x.device)
+        index = asarray(part)
         if index.dtype.kind != "bool":
             parts.append(index)
         elif is_batched(index):
@@ -224,13 +224,13 @@ def _complete(key: Any, x: Tensor) -> list[Any]:
     return [*parts[:i], *[slice(None)] * (x.ndim - used), *parts[i + 1 :]]
 
 
-def _counted(index: Tensor, n: int, axis: int) -> Tensor:
-    """Return an index into an axis of length n with what counts from the end counted from the front."""
+def _counted(index: Tensor, n: int, axis: int, x: Tensor) -> Tensor:
+    """Return an index into an axis of length n of x, with what counts from the end counted from the front."""
     if index.dtype.is_differentiable:
         raise IndexError(f"indices must be integers or booleans, got {index.dtype}")
-    backend = BY_TYPE[type(raw_value(index))]
+    backend = BY_TYPE[type(raw_value(x))]
     assert backend is not None
-    index = astype(index, backend.index_dtype(index.device), copy=False)
+    index = ops.to(index, x.device, dtype=backend.index_dtype(x.device))
     raw = raw_value(index)
     if bool(backend.xp.any((raw < -n) | (raw >= n))):
         raise AxisError(f"an index is out of bounds for axis {axis} with size {n}")
@@ -255,6 +255,7 @@ def written(x: Tensor, value: Any, key: Any) -> Tensor:
     z = way.rows_of(x)
     shape = way.as_key_has_it(rows(z, way.index)).shape
     value = asarray(value, dtype=x.dtype, device=x.device)
+    value = _shaped(value, without_leading_ones(value.shape, len(shape)))
     try:
         value = broadcast_to(value, shape)
     except ShapeError:

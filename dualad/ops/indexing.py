@@ -7,7 +7,6 @@ writing is linear in the array and the value together.
 
 from __future__ import annotations
 
-from operator import index
 from sys import getrefcount
 from typing import Any
 
@@ -15,18 +14,19 @@ import numpy as np
 
 from ..backends.base import is_basic
 from ..backends.registry import BY_TYPE
-from ..batching import apply, is_batched, reshaped, spread
+from ..batching import reshaped, spread
 from ..engine.modes import RECORDING
 from ..engine.namespace import ops
 from ..engine.node import GROUND, Dual, Leaf
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.tensor import Tensor, plain
 from ..engine.views import assign, give, link, same_view, unshare
-from ..errors import BatchError, DTypeError, InplaceError, ShapeError
+from ..errors import DTypeError, InplaceError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint, Linear
 from .common import one_axis, same_dtype
 from .conversion import asarray, place
+from .keys import Layout, moves, overwritten, shape_of_read, unwrap_key, without_leading_ones
 
 LEAF_IN_PLACE = (
     "a leaf Variable that requires grad is being used in an in-place operation. "
@@ -36,65 +36,27 @@ LEAF_IN_PLACE = (
 # -- ops ---------------------------------------------------------------------------------------
 
 
-class _Layout:
-    """Where NumPy puts the axis of the examples when a key has an index array.
-
-    Axes of index arrays that stand apart from each other come first, before the examples'.
-    """
-
-    def __init__(self, key: Any, shape: tuple[int, ...]) -> None:
-        parts = key if type(key) is tuple else (key,)
-        self.key = (slice(None), *parts)
-        arrays = [i for i, k in enumerate(parts) if k is not None and k is not ... and type(k) is not slice]
-        apart = bool(arrays) and arrays[-1] - arrays[0] >= len(arrays) and not is_basic(key)
-        self.shape = np.broadcast_to(np.int8(0), shape)[_for_numpy(key)].shape  # of what is read
-        self.axis = np.broadcast(*(_index_shape(parts[i]) for i in arrays)).ndim if apart else 0
-
-    def examples_first(self, y: Any) -> Any:
-        """Return what was read, with the axis of the examples in front."""
-        if not self.axis:
-            return y
-        others = [i for i in range(len(y.shape)) if i != self.axis]
-        return apply("permute_dims", y, axes=(self.axis, *others))
-
-    def as_read(self, y: Any) -> Any:
-        """Return an array with the examples in front as it would be read."""
-        if not self.axis:
-            return y
-        order = [*range(1, self.axis + 1), 0, *range(self.axis + 1, len(y.shape))]
-        return apply("permute_dims", y, axes=tuple(order))
-
-
-def _index_shape(k: Any) -> np.ndarray:
-    """Return an empty array of the shape that an index array, or a number, gives to what is read."""
-    k = np.asarray(_for_numpy(k))
-    return np.empty((0,) if k.dtype.kind == "b" else tuple(min(n, 1) for n in k.shape))
-
-
 def _read_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
     (x,) = values
-    layout = _Layout(static["key"], x.shape)
+    layout = Layout(static["key"])
     return layout.examples_first(op.below(x.value, key=layout.key))
 
 
 def _scatter_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
     (g,) = values
-    layout = _Layout(static["key"], static["shape"])
+    layout = Layout(static["key"])
     return op.below(layout.as_read(g.value), shape=(size, *static["shape"]), key=layout.key)
 
 
 def _write_examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
     value, x = values
-    layout = _Layout(static["key"], x.shape)
+    layout = Layout(static["key"])
     if type(value) not in PYTHON_SCALARS:
-        missing = [1] * (len(layout.shape) - len(value.shape))
-        value = spread(value, size)
-        value = layout.as_read(reshaped(value, (size, *missing, *value.shape[1:])) if missing else value)
+        ndim = len(shape_of_read(x, key=static["key"]))
+        shape = without_leading_ones(tuple(value.shape), ndim)
+        value = reshaped(spread(value, size), (size, *[1] * (ndim - len(shape)), *shape))
+        value = layout.as_read(value)
     return op.below(value, spread(x, size), key=layout.key)
-
-
-def _shape_of_read(x: Any, *, key: Any) -> tuple[int, ...]:
-    return np.broadcast_to(np.int8(0), x.shape)[_for_numpy(key)].shape
 
 
 def _add_at(xp: Any, total: Any, g: Any, *, key: Any) -> Any:
@@ -108,38 +70,8 @@ def _zero_at(xp: Any, g: Any, like: Any, *, key: Any) -> Any:
 def _written_at(xp: Any, g: Any, like: Any, *, key: Any) -> Any:
     """Read the cotangent of what was written; where one element was written twice, of the last value."""
     read = xp.copy(xp.getitem(g, key=key))
-    lost = _overwritten(key, g.shape)
+    lost = overwritten(key, g.shape)
     return read if lost is None else xp.setitem(read, 0, key=np.broadcast_to(lost, read.shape))
-
-
-def _overwritten(key: Any, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return which of the values that are written at a key others take the place of; None if none are."""
-    parts = key if type(key) is tuple else (key,)
-    if is_basic(key) or (len(parts) == 1 and _axes_used(key) > 1):
-        return None  # as a mask of all axes
-    rest = len(shape) - sum(map(_axes_used, parts))
-    lengths: list[int] = []
-    axis = 0
-    for k in parts:
-        n = rest if k is ... else _axes_used(k)
-        # Along the axes of slices one place is as good as another.
-        lengths += [1] * n if k is ... or type(k) is slice else shape[axis : axis + n]
-        axis += n
-    places = np.zeros((*lengths, *[1] * (len(shape) - axis)), dtype=np.intp)
-    small = tuple(slice(None) if type(k) is slice else _for_numpy(k) for k in parts)
-    order = places[small]
-    order = np.arange(order.size).reshape(order.shape)
-    places[small] = order
-    lost = places[small] != order
-    return lost if lost.any() else None
-
-
-def _axes_used(k: Any) -> int:
-    """Return how many axes a part of a key is for."""
-    if k is None or k is ...:
-        return 0
-    k = 0 if type(k) in (int, slice) else np.asarray(_for_numpy(k))
-    return k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
 
 
 getitem = Unary(
@@ -149,7 +81,7 @@ getitem = Unary(
         in_place="argument",
         writes=_add_at,
     ),
-    shape=_shape_of_read,
+    shape=shape_of_read,
     batch=_read_examples,
     node_name="Index",
 )
@@ -177,65 +109,6 @@ def setitem(x: Any, value: Any, *, key: Any) -> Tensor:
     return _setitem(value, x, key=key)
 
 
-# -- keys --------------------------------------------------------------------------------------
-
-
-def unwrap_key(key: Any) -> Any:
-    """Return a key with arrays of a backend in place of Tensors and of lists."""
-    if type(key) is tuple:
-        return tuple(_unwrap(k) for k in key)
-    return _unwrap(key)
-
-
-def _moves(key: Any) -> bool:
-    """Whether a key has a Tensor that differs between the examples of a `vmap`."""
-    if type(key) is tuple:
-        return any(isinstance(k, Tensor) and is_batched(k) for k in key)
-    return isinstance(key, Tensor) and is_batched(key)
-
-
-def _unwrap(k: Any) -> Any:
-    if k is None or k is ... or type(k) in (int, bool):
-        return k
-    if type(k) is slice:
-        return slice(_bound(k.start), _bound(k.stop), _bound(k.step))
-    if isinstance(k, list):
-        k = np.asarray(k) if k else np.zeros(0, dtype=np.int64)
-    raw = k._raw if isinstance(k, Tensor) else k
-    kind = getattr(getattr(raw, "dtype", None), "kind", None)
-    if kind == "f" or (isinstance(k, Tensor) and k.dtype.is_differentiable):
-        raise IndexError(
-            f"indices must be integers, slices, `...`, `None`, or integer or boolean arrays, got {k.dtype}"
-        )
-    if BY_TYPE[type(raw)] is None and not hasattr(raw, "__index__"):
-        raise IndexError(
-            "indices must be integers, slices, `...`, `None`, or integer or boolean arrays, got "
-            f"{type(k).__name__}"
-        )
-    return raw
-
-
-def _bound(n: Any) -> int | None:
-    if n is None or type(n) is int:
-        return n
-    if is_batched(n):
-        raise BatchError(
-            "vmap: the bounds of a slice must be the same for all examples; read and write at "
-            "i + dualad.arange(n), where n is"
-        )
-    try:
-        return index(n)
-    except TypeError:
-        raise TypeError(f"slice indices must be integers or None, got {n!r}") from None
-
-
-def _for_numpy(key: Any) -> Any:
-    if type(key) is tuple:
-        return tuple(_for_numpy(k) for k in key)
-    backend = BY_TYPE[type(key)]
-    return key if backend is None else backend.to_numpy(key)
-
-
 class Index:
     """The step of a view from a Tensor to ``x[key]``."""
 
@@ -261,7 +134,7 @@ class Index:
 def read(x: Tensor, key: Any) -> Tensor:
     """Return ``x[key]``: a view of x for integers and slices, else a copy."""
     if type(key) is not int:
-        if _moves(key):
+        if moves(key):
             return ops.read_rows(x, key)
         key = unwrap_key(key)
     y = getitem(x, key=key)
@@ -276,7 +149,7 @@ def write(x: Tensor, key: Any, value: Any) -> None:
     InplaceError
         If x is a leaf that requires grad, and gradients are recorded.
     """
-    if _moves(key):
+    if moves(key):
         assign(x, ops.write_rows(x, _for_writing(x, value), key))
         return
     key = unwrap_key(key)
