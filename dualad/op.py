@@ -91,6 +91,8 @@ class Op:
         self.name, _, arguments = call.rstrip(")").partition("(")
         self.variadic = arguments.startswith("*")
         self.arguments = () if self.variadic else tuple(arguments.split(", "))
+        if "y" in self.arguments:
+            raise TypeError(f"{self.name}: in rules y is the result; call the argument otherwise")
         self.maps: list[Any] = []
         self.variadic_map: Any = maps[0] if self.variadic and maps else None
         self.shape, self.dtype = shape, dtype

@@ -11,7 +11,8 @@ Examples
 from ..engine.gradients import backward
 from ..engine.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from ..engine.node import Node
-from ..testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from ..testing.gradcheck import gradcheck, gradgradcheck
+from ..testing.report import GradcheckError
 from . import forward_ad, function, functional, graph
 from .anomaly import detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, set_detect_anomaly
 from .derivatives import grad

@@ -85,11 +85,14 @@ class Walk:
             heappush(self.heap, -number)
             if owned:
                 self.owned.add(number)
-        elif number in self.owned and type(g) is not Tensor:
+        elif type(g) is Tensor:
+            self.totals[number] = _sum(self.totals[number], g)
+            self.owned.discard(number)
+        elif number in self.owned:
             self.totals[number] += g  # in place where arrays can be written, else a new array
         else:
-            self.totals[number] = self.totals[number] + g
-            if type(g) is not Tensor:  # a sum of the walk's own; a Tensor has history
+            total = self.totals[number] = self.totals[number] + g
+            if type(total) is not Tensor:  # a sum of the walk's own
                 self.owned.add(number)
 
     def run(self, capture: Iterable[Node] = (), recording: bool | None = None) -> dict[Node, Any]:
@@ -318,7 +321,7 @@ class Walk:
         # A pass that is differentiated sees outputs again, by nodes of their own.
         gathered = self.totals[op_node.number]
         before = gathered[node.index]
-        gathered[node.index] = g if before is None else before + g
+        gathered[node.index] = g if before is None else _sum(before, g)
 
 
 def _annotate(error: BaseException, node: Node) -> None:
@@ -329,6 +332,10 @@ def _annotate(error: BaseException, node: Node) -> None:
     # A hook may raise the same error once more, and anomaly mode's own says all of it.
     if note not in getattr(error, "__notes__", ()) and not (line and f"{line}\n" in f"{error}\n"):
         error.add_note(note)
+
+
+def _sum(a: Any, b: Any) -> Any:
+    return b + a if type(b) is Tensor else a + b  # an array on the left may refuse to meet a Tensor
 
 
 def _materialize(node: Node, g: list[Any]) -> list[Any]:
