@@ -73,9 +73,7 @@ def unique_all(x: Any, /) -> UniqueAllResult:
     >>> y.values, y.indices, y.inverse_indices, y.counts
     (tensor([1., 3.]), tensor([1, 0]), tensor([1, 0, 1]), tensor([1, 2]))
     """
-    x = asarray(x)
-    values, indices, inverse, counts = _distinct("unique_all", x)
-    return UniqueAllResult(_read(x, values, indices), Tensor(indices), Tensor(inverse), Tensor(counts))
+    return _distinct("unique_all", x)
 
 
 def unique_counts(x: Any, /) -> UniqueCountsResult:
@@ -88,7 +86,7 @@ def unique_counts(x: Any, /) -> UniqueCountsResult:
     >>> values, counts
     (tensor([1, 3]), tensor([1, 2]))
     """
-    values, _, _, counts = unique_all(x)
+    values, _, _, counts = _distinct("unique_counts", x)
     return UniqueCountsResult(values, counts)
 
 
@@ -102,7 +100,7 @@ def unique_inverse(x: Any, /) -> UniqueInverseResult:
     >>> values[inverse_indices]
     tensor([3, 1, 3])
     """
-    values, _, inverse, _ = unique_all(x)
+    values, _, inverse, _ = _distinct("unique_inverse", x)
     return UniqueInverseResult(values, inverse)
 
 
@@ -117,23 +115,26 @@ def unique_values(x: Any, /) -> Tensor:
     >>> dualad.unique_values(dualad.tensor([3, 1, 3]))
     tensor([1, 3])
     """
-    return unique_all(x).values
+    return _distinct("unique_values", x).values
 
 
-def _distinct(name: str, x: Tensor) -> Any:
-    """Return the backend's ``unique_all`` of the elements of x."""
+def _distinct(name: str, x: Any) -> UniqueAllResult:
+    """Return what the backend's ``unique_all`` gives of the elements of x, the values as read from x."""
+    x = asarray(x)
     if is_batched(x):
-        raise BatchError(f"vmap: how many values {name} gives may differ between examples")
+        raise BatchError(
+            f"vmap: how many values {name} gives may differ between examples; use dualad.sort, which keeps "
+            "the shape"
+        )
     raw = x._raw
     if type(raw) is Standin:
         raise ShapeError(f"{name}: the shape of the result depends on the values, and there are none here")
     backend = BY_TYPE[type(raw)]
     assert backend is not None
-    return backend.function("unique_all")(raw)
-
-
-def _read(x: Tensor, values: Any, indices: Any) -> Tensor:
-    return getitem(reshape(x, (-1,)), key=indices) if is_tracked(x) else Tensor(values)
+    values, *others = backend.function("unique_all")(raw)
+    indices, inverse, counts = map(Tensor, others)
+    y = getitem(reshape(x, (-1,)), key=indices._raw) if is_tracked(x) else Tensor(values)
+    return UniqueAllResult(y, indices, inverse, counts)
 
 
 # -- membership --------------------------------------------------------------------------------
