@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+import pytorch_programs
 
 import dualad
 import dualad as torch
@@ -458,3 +459,35 @@ def test_functions_write_to_nothing_of_the_users():
     with pytest.raises(dualad.InplaceError, match="leaf Variable that requires grad"):
         functional.jacobian(f, x)
     assert x.tolist() == [1.0, 2.0]
+
+
+# -- programs after PyTorch's documentation --------------------------------------------------------
+
+
+def flat(result):
+    """Return all that a program gives, one after the other."""
+    if isinstance(result, (list, tuple)):
+        return ["[", *(part for r in result for part in flat(r)), "]"]
+    return [result]
+
+
+def same(got, expected):
+    pairs = zip(flat(got), flat(expected), strict=True)
+    return all(
+        a == pytest.approx(b, rel=1e-5, abs=1e-6) if isinstance(b, float) else a == b for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize("name", pytorch_programs.EXPECTED)
+def test_programs_give_what_they_give_with_pytorch(name):
+    program = getattr(pytorch_programs, name)
+    got = program(torch)
+    assert same(got, pytorch_programs.EXPECTED[name]), got
+
+
+@pytest.mark.parametrize("name", pytorch_programs.EXPECTED)
+def test_what_programs_give_with_pytorch_is_written_down(name):
+    real = pytest.importorskip("torch")
+    pytest.importorskip("torch.utils.checkpoint")
+    pytest.importorskip("torch.autograd.forward_ad")
+    assert same(getattr(pytorch_programs, name)(real), pytorch_programs.EXPECTED[name])

@@ -46,10 +46,10 @@ def test_what_is_packed_and_when_is_as_in_pytorch(device):
         y = (x * x).exp()
         z = y * x
     squared, e = [1.0, 2.0], y.tolist()
-    assert hooks.packs == [squared, squared, e, e, squared]
+    assert hooks.packs == [squared, squared, e, squared, e]
     assert hooks.unpacks == []
     z.sum().backward()
-    assert hooks.unpacks == [e, squared, e, squared, squared]
+    assert hooks.unpacks == [squared, e, e, squared, squared]
     reference = leaf([1.0, 2.0], device)
     ((reference * reference).exp() * reference).sum().backward()
     assert x.grad.tolist() == reference.grad.tolist()
@@ -66,8 +66,8 @@ def test_packed_tensors_show_where_they_come_from(capsys):
         y = a * b
     y.sum().backward()
     assert capsys.readouterr().out.splitlines() == [
-        "Packing tensor([1., 1.], requires_grad=True)",
         "Packing tensor([2., 2.], grad_fn=<MulBackward0>)",
+        "Packing tensor([1., 1.], requires_grad=True)",
     ]
     assert a.grad.tolist() == [2.0, 2.0]
 

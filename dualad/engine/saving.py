@@ -78,12 +78,15 @@ def keeper() -> Keeper | None:
 
 
 def saved_places(node: Node) -> dict[int, Any]:
-    """Return what an op's node saved by place: arguments from 0 on, then the result, at -1."""
+    """Return what an op's node saved by place: arguments from 0 on, the result at -1.
+
+    They stand in the order in which its maps read them.
+    """
     found: dict[int, Any] = {}
     for rule, reads in zip(node.op.maps_for(len(node.parents)), node.saved or (), strict=False):
         if reads is not None:
             found.update(zip(rule.reads, reads, strict=True))
-    return {place: found[place] for place in sorted(found, key=lambda p: (p < 0, p))}
+    return found
 
 
 def saved_value(node: Node, place: int) -> Tensor | None:
