@@ -209,6 +209,7 @@ def check_ground(f, xs, ts, gs, gradient):
     ys = f(leaves)
     with dualad.no_grad():
         quiet = f(leaves)
+    assert not any(y.requires_grad for y in quiet), "a result of no_grad requires grad"
     check_close("the values under no_grad", quiet, ys, 1e-12)
     recorded = [(y, g) for y, g in zip(ys, gs, strict=True) if y.requires_grad]
     if not recorded:

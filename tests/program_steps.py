@@ -124,6 +124,7 @@ REAL_PAIRS = listed(
 KINK_PAIRS = {
     "dualad.maximum({x},{y})": "{x}-{y}", "dualad.minimum({x},{y})": "{x}-{y}", "dualad.clip({x},None,{y})": "{x}-{y}",
     "dualad.where({x}>{y},{x},dualad.sin({y}))": "{x}-{y}", "dualad.clip({x},{y},None)": "{x}-{y}",
+    "dualad.clip({x},{y},{y}+0.7)": "({x}-{y})*({x}-{y}-0.7)",
     "dualad.remainder({x},2+{sy})": "{x}/(2+{sy})-dualad.round({x}/(2+{sy}))",
 }  # fmt: skip
 
