@@ -131,7 +131,7 @@ class Walk:
             while heap:
                 number = -heappop(heap)
                 node, g = nodes.pop(number), totals.pop(number)
-                safe = bool(masked) and number in masked
+                safe = number in masked
                 if node.hooks is not None:
                     g = call_tensor_hooks(node, g)
                     owned.discard(number)
@@ -161,6 +161,7 @@ class Walk:
                     saved = _as_tensors(node, saved)
                 elif lifted:
                     g, saved = lift(g), lift(saved)
+                plain = not (is_complex or several or safe)
                 for parent, rule, reads in zip(node.parents, node.op.maps, saved):  # noqa: B905  is slower
                     if parent is None or (needed is not None and parent not in needed):
                         continue
@@ -173,7 +174,6 @@ class Walk:
                         continue
                     else:
                         factor_rule = rule.factor_rule
-                        plain = not (is_complex or several or safe)
                         if factor_rule is not None and parent.dtype is dtype and plain:
                             pulled = g * factor_rule(xp, *reads)
                         else:
@@ -182,8 +182,10 @@ class Walk:
                             pulled = rule.pull(xp, g, parent, reads, node.static, conjugate, safe)
                             if rule.masks:
                                 masked.add(parent.number)
-                        wanted = DTYPES[parent.dtype] if lifted else parent.dtype
-                        if pulled.shape != parent.shape or pulled.dtype is not wanted:
+                        if pulled.shape != parent.shape or (
+                            pulled.dtype is not parent.dtype
+                            and not (lifted and pulled.dtype is DTYPES[parent.dtype])
+                        ):
                             pulled = fit(pulled, parent)
                     # `deposit`, unrolled for the first cotangent, which is most often the only one.
                     number = parent.number
