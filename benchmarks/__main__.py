@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from . import chain, elements, gaussian, hvp, import_time, jacobians, memory, mlp, newton
+from . import chain, elements, gaussian, hvp, import_time, jacobians, memory, mlp, newton, vmap
 from .timing import DUALAD, HAND, HIPS, TORCH, TORCH_ALONE, Contestant, growth, ratios
 
 N = 2000
@@ -56,6 +56,9 @@ ROWS = [
     Row("jacfwd of it", timed(lambda: jacobians.against_torch("jacfwd")), {TORCH: 1.0}),
     Row("hessian of a loss of it", timed(lambda: jacobians.against_torch("hessian")), {TORCH: 1.0}),
     Row("jacfwd beside a jvp for each column", timed(jacobians.against_columns), {"100 jvp": 0.1}),
+    Row("vmap of 10 elementwise ops over 1000 rows of 64", timed(vmap.elementwise), {HAND: 1.3}),
+    Row("vmap of an MLP over 1000 rows", timed(vmap.mlp), {HAND: 1.3}),
+    Row("gradients of an MLP for each of 100 rows", timed(vmap.gradients_of_each), {TORCH_ALONE: 1.0}),
     Row("import", lambda rounds: {"dependencies": import_time.ratio(rounds)}, {"dependencies": 1.5}),
 ]
 

@@ -317,8 +317,6 @@ class Missing(Map):
         What to say after the names of the op and the argument.
     """
 
-    elementwise = True  # it says nothing
-
     def __init__(self, reason: str) -> None:
         super().__init__(None)
         self.reason = reason
