@@ -675,3 +675,27 @@ def test_arguments_of_a_subclass_are_of_it_again():
     r = leaf([1.0, 2.0])
     (r.sin() ** 3).sum().backward()
     assert base.grad.tolist() == r.grad.tolist()
+
+
+def test_a_transform_under_no_grad_is_what_it_is_elsewhere():
+    with dualad.no_grad():
+        got = dualad.grad(dualad.checkpoint(smooth))(X), dualad.hvp(dualad.checkpoint(smooth), (X,), (T,))
+    assert np.allclose(got[0], dualad.grad(smooth)(X), rtol=1e-13)
+    assert np.allclose(got[1], dualad.hvp(smooth, (X,), (T,)), rtol=1e-13)
+
+
+def test_random_numbers_inside_vmap_are_drawn_again():
+    def f(x):
+        return (dropout(x.sin() * dualad.randn(3)) ** 2).sum()
+
+    x = dualad.ones(4, 3)
+    for options in (
+        {"randomness": "different"},
+        {"randomness": "same"},
+        {"randomness": "same", "chunk_size": 2},
+    ):
+        found = []
+        for g in (f, dualad.checkpoint(f)):
+            dualad.manual_seed(5)
+            found.append(dualad.grad(lambda x, g=g, o=options: dualad.vmap(g, **o)(x).sum())(x).tolist())
+        assert found[0] == found[1], options
