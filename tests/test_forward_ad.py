@@ -323,3 +323,26 @@ def test_tangents_of_gradients_at_two_levels():
         second = fwAD.unpack_dual(g).tangent
         third = fwAD.unpack_dual(second, level=0).tangent
     assert (second.item(), third.item()) == (160.0, 240.0)
+
+
+def test_one_level_object_in_several_threads():
+    @fwAD.dual_level()
+    def derivative(k):
+        d = fwAD.make_dual(dualad.tensor(k), dualad.tensor(1.0))
+        barrier.wait()
+        y = d**2
+        barrier.wait()
+        return fwAD.unpack_dual(y).tangent.item()
+
+    barrier, found = threading.Barrier(4), {}
+
+    def work(k):
+        for _ in range(20):
+            found[k] = derivative(float(k))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert found == {k: 2.0 * k for k in range(4)}

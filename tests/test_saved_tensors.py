@@ -312,3 +312,30 @@ def test_hooks_are_those_of_their_thread():
         thread.join()
     assert hooks.packs == []
     assert x.grad is not None
+
+
+def test_one_object_in_several_threads():
+    hooks = Packed()
+    mode, barrier, left = hooks(), threading.Barrier(2), []
+
+    def work():
+        x = leaf([1.0, 2.0])
+        barrier.wait()
+        with mode:
+            barrier.wait()
+            y = x.exp()
+            barrier.wait()
+        count = len(hooks.packs)
+        barrier.wait()
+        x.exp()
+        barrier.wait()
+        left.append(len(hooks.packs) - count)
+        y.sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(hooks.packs) == len(hooks.unpacks) == 2
+    assert left == [0, 0]

@@ -109,16 +109,13 @@ class dual_level(ContextDecorator):
     (tensor(4.), None)
     """
 
-    def __init__(self) -> None:
-        self._entered: list[DualLevel] = []
-
     def __enter__(self) -> int:
         number = enter_dual_level()
-        self._entered.append(_levels.get()[-1])
+        _levels.get()[number].owner = self
         return number
 
     def __exit__(self, *exc: object) -> None:
-        _end(self._entered.pop())
+        _end(next(level for level in reversed(_levels.get()) if level.owner is self))
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:

@@ -61,17 +61,15 @@ class saved_tensors_hooks:
 
     def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
-        self._entered: list[observing] = []
+        self._mode = observing(_Hooked(pack_hook, unpack_hook))
 
     def __enter__(self) -> None:
         if (refusal := _refusal.get()) is not None:
             raise RuntimeError(refusal)
-        mode = observing(_Hooked(self.pack_hook, self.unpack_hook))
-        mode.__enter__()
-        self._entered.append(mode)
+        self._mode.__enter__()
 
     def __exit__(self, *exc: object) -> None:
-        self._entered.pop().__exit__(*exc)
+        self._mode.__exit__(*exc)
 
 
 class _Hooked(Keeper):

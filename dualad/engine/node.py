@@ -290,9 +290,12 @@ class DualLevel(int):
         Whether it has ended.
     given : dict
         The Tensors that the user has given as tangents, with what was taken of them, by its identity.
+    owner : object
+        Who ends it, if that is a context manager.
     """
 
     ended = False
+    owner: Any = None
 
     def __init__(self, level: int) -> None:
         self.given: dict[int, Any] = {}
