@@ -346,3 +346,11 @@ def test_one_level_object_in_several_threads():
     for t in threads:
         t.join()
     assert found == {k: 2.0 * k for k in range(4)}
+
+
+def test_a_level_may_be_ended_before_its_context():
+    x, t = pair([1.0, 2.0])
+    with fwAD.dual_level():
+        d = fwAD.make_dual(x, t)
+        fwAD.exit_dual_level()
+        assert fwAD.unpack_dual(d).tangent is None

@@ -115,7 +115,9 @@ class dual_level(ContextDecorator):
         return number
 
     def __exit__(self, *exc: object) -> None:
-        _end(next(level for level in reversed(_levels.get()) if level.owner is self))
+        own = [level for level in _levels.get() if level.owner is self]
+        if own:  # else the user has ended it already
+            _end(own[-1])
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:

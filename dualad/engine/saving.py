@@ -12,7 +12,7 @@ from typing import Any
 
 from ..backends.registry import BY_TYPE
 from .modes import Observer, observers
-from .node import GROUND, Batched, Dual, Node
+from .node import GROUND, Batched, Dual, Node, is_packed
 from .operands import PYTHON_SCALARS
 from .tensor import Tensor, wrap
 from .walk import current_walk
@@ -64,7 +64,8 @@ class Keeper(Observer):
         walk = current_walk()
         # What a pass tapes for a while, at levels of its own, is walked and forgotten at once.
         inner = walk is not None and node.level > walk.roots[0].level
-        if not inner and keeper() is self:
+        # Who has been entered twice is told twice.
+        if not inner and keeper() is self and not is_packed(node):
             self.keep(node)
 
     def keep(self, node: Node) -> None:
