@@ -699,3 +699,11 @@ def test_random_numbers_inside_vmap_are_drawn_again():
             dualad.manual_seed(5)
             found.append(dualad.grad(lambda x, g=g, o=options: dualad.vmap(g, **o)(x).sum())(x).tolist())
         assert found[0] == found[1], options
+
+
+def test_a_function_that_is_not_linear_is_found_under_a_checkpoint():
+    x = np.array([1.0, 2.0])
+    (transposed,) = dualad.linear_transpose(dualad.checkpoint(lambda x: 2 * x.sum()), x)(1.0)
+    assert transposed.tolist() == [2.0, 2.0]
+    with pytest.raises(dualad.GradientError, match="not linear"):
+        dualad.linear_transpose(dualad.checkpoint(lambda x: x * x), x)(x)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..engine.modes import recording_from
 from ..engine.namespace import ops
-from ..engine.node import Node
+from ..engine.node import Node, Tended
 from ..engine.tensor import raw_value, wrap
 from ..errors import GradientError
 from . import trees
@@ -125,7 +125,7 @@ def _check_linear(tape: Tape) -> None:
             continue
         seen.add(node)
         stack.extend(p for p in node.parents if p is not None)
-        if type(node) is Node and any(
+        if type(node) in (Node, Tended) and any(
             parent is not None and any(i < 0 or node.parents[i] is not None for i in rule.reads)
             for parent, rule in zip(node.parents, node.op.maps_for(len(node.parents)), strict=True)
         ):
