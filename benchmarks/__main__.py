@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from . import chain, elements, gaussian, hvp, import_time, jacobians, memory, mlp, newton, vmap
+from . import chain, checkpoint, elements, gaussian, hvp, import_time, jacobians, memory, mlp, newton, vmap
 from .timing import DUALAD, HAND, HIPS, TORCH, TORCH_ALONE, Contestant, growth, ratios
 
 N = 2000
@@ -59,6 +59,12 @@ ROWS = [
     Row("vmap of 10 elementwise ops over 1000 rows of 64", timed(vmap.elementwise), {HAND: 1.3}),
     Row("vmap of an MLP over 1000 rows", timed(vmap.mlp), {HAND: 1.3}),
     Row("gradients of an MLP for each of 100 rows", timed(vmap.gradients_of_each), {TORCH_ALONE: 1.0}),
+    Row(
+        "peak memory of 64 layers with checkpoints",
+        lambda _: checkpoint.memory(),
+        {checkpoint.WITHOUT: 0.25},
+    ),
+    Row("64 layers with checkpoints", checkpoint.time, {checkpoint.WITHOUT: 1.5}),
     Row("import", lambda rounds: {"dependencies": import_time.ratio(rounds)}, {"dependencies": 1.5}),
 ]
 
