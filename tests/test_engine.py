@@ -443,3 +443,10 @@ def test_threads_that_share_leaves_lose_no_accumulation():
         t.join()
     assert not failures
     assert x.grad.tolist() == [1200.0] * 200
+
+
+def test_a_number_as_cotangent_keeps_its_digits():
+    x = dualad.tensor(1.0, dtype=dualad.float64, requires_grad=True)
+    (x * 1.0).backward(0.1)
+    assert x.grad.item() == 0.1
+    assert dualad.autograd.grad(x * 1.0, x, 0.1)[0].item() == 0.1

@@ -299,6 +299,8 @@ def _implicit(name: str, root: Tensor) -> Tensor:
 
 def _checked(name: str, root: Tensor, g: Any) -> Tensor:
     """Return a cotangent that the user gave, as a Tensor that fits the root."""
+    if type(g) is float or (type(g) is complex and root.dtype.is_complex):  # not by way of the default dtype
+        g = ops.asarray(g, dtype=root.dtype, device=root.device)
     g = ops.asarray(snapshot(plain(g)))  # what the user writes to it later must not reach a gradient
     if g.shape != root.shape:
         raise ShapeError(
