@@ -15,9 +15,10 @@ from .batching import into
 from .call import Call, Now, Parts, nothing
 from .engine.draws import noting
 from .engine.fit import fit, zeros
-from .engine.modes import BATCHES, RECORDING, records
+from .engine.modes import BATCHES
 from .engine.namespace import ops
 from .engine.node import Batch, CallNode, Dual, fresh_level
+from .engine.recording import RECORDING, records
 from .engine.tensor import Tensor, wrap
 from .errors import BatchError
 from .levels import bare, handle, is_live, level_of, refuse_closed, standin, tracked_names, without_level

@@ -20,7 +20,7 @@ from .batching import REGISTRY
 from .dtypes import DType
 from .engine import shapes
 from .engine.fit import fit, space, zeros
-from .engine.modes import RECORDING, is_over, records
+from .engine.modes import is_over
 from .engine.namespace import SPACES, ops
 from .engine.node import Batch, Dual, Node, Output, Standin
 from .engine.operands import (
@@ -32,6 +32,7 @@ from .engine.operands import (
     plain_number,
     snapshot,
 )  # fmt: skip
+from .engine.recording import RECORDING, records
 from .engine.tensor import LEFT, Tensor, lift, of_class, plain, wrap
 from .errors import BatchError
 from .rules import Joint, Map, Missing

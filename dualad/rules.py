@@ -28,10 +28,10 @@ import numpy as np
 
 from .backends.registry import DTYPES
 from .engine.fit import fit, zeros
-from .engine.modes import recording_from
 from .engine.namespace import ops
 from .engine.node import Leaf, Standin, fresh_level
 from .engine.operands import PYTHON_SCALARS
+from .engine.recording import recording_from
 from .engine.shapes import kept
 from .engine.tensor import Tensor, lift, raw_value
 from .engine.walk import Walk

@@ -6,7 +6,8 @@ import weakref
 import numpy as np
 
 import dualad
-from dualad.engine.modes import BATCHES, observers
+from dualad.engine.modes import BATCHES
+from dualad.engine.recording import observers
 from dualad.op import REGISTRY
 
 STEP = 1e-4  # the largest of the steps of finite differences, each half the one before

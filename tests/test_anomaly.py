@@ -15,7 +15,7 @@ from conftest import needs
 import dualad
 from dualad.autograd import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from dualad.engine.lines import user_line
-from dualad.engine.modes import RECORDING
+from dualad.engine.recording import RECORDING
 from dualad.errors import AnomalyError, GradientError, MissingDerivativeError
 from dualad.op import REGISTRY, Op
 from dualad.rules import Differential, Missing, Scale

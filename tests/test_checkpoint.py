@@ -10,7 +10,7 @@ import pytest
 
 import dualad
 import dualad as torch
-from dualad.engine.modes import Observer, observing
+from dualad.engine.recording import Observer, observing
 from dualad.engine.saving import saved_places
 from dualad.utils.checkpoint import (
     CheckpointError,

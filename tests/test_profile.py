@@ -15,7 +15,7 @@ from conftest import needs
 
 import dualad
 from dualad.backends.numpy import NumpyBackend
-from dualad.engine.modes import RECORDING
+from dualad.engine.recording import RECORDING
 from dualad.op import REGISTRY, Op
 from dualad.profiler import recorder
 from dualad.rules import Scale

@@ -11,9 +11,9 @@ import numpy as np
 from ..backends.registry import BY_TYPE, DTYPES
 from ..engine import shapes
 from ..engine.lines import CALLERS, Line, record_line, user_line
-from ..engine.modes import RECORDING, Observer, observers, set_observers
 from ..engine.node import Batched, Dual, Node
 from ..engine.operands import arrays_in
+from ..engine.recording import RECORDING, Observer, observers, set_observers
 from ..engine.tensor import Tensor
 from ..errors import AnomalyError
 

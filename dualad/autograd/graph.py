@@ -12,9 +12,10 @@ from weakref import WeakKeyDictionary, WeakSet
 from ..engine.accumulation import register_hook
 from ..engine.gradients import GradientEdge, get_gradient_edge
 from ..engine.hooks import RemovableHandle
-from ..engine.modes import no_grad, observers, observing
+from ..engine.modes import no_grad
 from ..engine.node import CallNode, Node, keep_for
 from ..engine.operands import type_name
+from ..engine.recording import observers, observing
 from ..engine.saving import Keeper, Values, apart, origin, saved_places
 from ..engine.tensor import Tensor
 from ..engine.walk import Walk, current_walk

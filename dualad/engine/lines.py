@@ -15,8 +15,8 @@ from traceback import FrameSummary, StackSummary
 from types import CodeType, FrameType
 from typing import Any
 
-from .modes import RECORDING
 from .node import Node
+from .recording import RECORDING
 
 #: How many callers of a line are kept, so that one can tell which of a function's calls it was.
 CALLERS = 4

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..backends.registry import BY_TYPE
-from .modes import Observer, observers
 from .node import GROUND, Batched, Dual, Node, is_packed
 from .operands import PYTHON_SCALARS
+from .recording import Observer, observers
 from .tensor import Tensor, wrap
 from .walk import current_walk
 

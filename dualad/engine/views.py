@@ -21,8 +21,9 @@ from weakref import ref
 
 from ..errors import DTypeError, GradientError
 from .hooks import hooks_of
-from .modes import BATCHES, RECORDING, enable_grad
+from .modes import BATCHES, enable_grad
 from .node import GROUND, Batch, Batched, Dual, Leaf
+from .recording import RECORDING
 from .tensor import Tensor, batches_of, grad_box, is_tracked, of_class, without_history
 
 

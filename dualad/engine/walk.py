@@ -20,9 +20,10 @@ from ..dtypes import DType
 from ..errors import GradientError
 from .calling import call_posthooks, call_prehooks, call_tensor_hooks
 from .fit import fit, zeros
-from .modes import RECORDING, observers, set_grad_enabled
+from .modes import set_grad_enabled
 from .namespace import SPACES, ops
 from .node import CallNode, Leaf, Node, Output, is_freed, saved_by
+from .recording import RECORDING, observers
 from .tensor import Tensor, lift
 
 FREED = (

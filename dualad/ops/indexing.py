@@ -15,10 +15,10 @@ import numpy as np
 from ..backends.base import is_basic
 from ..backends.registry import BY_TYPE
 from ..batching import reshaped, spread
-from ..engine.modes import RECORDING
 from ..engine.namespace import ops
 from ..engine.node import GROUND, Dual, Leaf
 from ..engine.operands import PYTHON_SCALARS
+from ..engine.recording import RECORDING
 from ..engine.tensor import Tensor, plain
 from ..engine.views import assign, give, link, same_view, unshare
 from ..errors import DTypeError, InplaceError, ShapeError

@@ -12,9 +12,9 @@ from typing import Any
 from ..backends.base import Backend
 from ..backends.registry import BY_TYPE
 from ..engine.lines import Line, record_line, user_line
-from ..engine.modes import RECORDING, Observer, observing
 from ..engine.node import Node
 from ..engine.operands import arrays_in
+from ..engine.recording import RECORDING, Observer, observing
 from ..errors import GradientError
 from ..graph.memory import nbytes, op_name, owner
 from . import tables, trace

@@ -20,9 +20,10 @@ from weakref import ref
 from ..backends.registry import DTYPES
 from ..dtypes import get_default_dtype, set_default_dtype
 from ..engine.draws import Draws, noting, replaying
-from ..engine.modes import BATCHES, RESUMED, Observer, observers, observing, set_observers
+from ..engine.modes import BATCHES, RESUMED
 from ..engine.node import CallNode, Leaf, Node, fresh_level, is_freed, is_packed, keep_for, saved_by
 from ..engine.operands import snapshot
+from ..engine.recording import Observer, observers, observing, set_observers
 from ..engine.saving import Keeper, Rebuild, Values, apart, keeper
 from ..engine.tensor import Tensor, of_class
 from ..engine.walk import current_walk

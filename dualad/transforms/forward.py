@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine.modes import recording_from
 from ..engine.node import Dual, fresh_level
+from ..engine.recording import recording_from
 from ..engine.tensor import Tensor, wrap
 from . import trees
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..call import Call
 from ..call_levels import call
-from ..engine.modes import RECORDING
 from ..engine.namespace import ops
 from ..engine.operands import type_name
+from ..engine.recording import RECORDING
 from ..errors import GradientError, MissingDerivativeError, ShapeError
 from ..levels import argument, refuse_closed, tracked_names
 from . import trees

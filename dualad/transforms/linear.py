@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine.modes import recording_from
 from ..engine.namespace import ops
 from ..engine.node import Node, Tended
+from ..engine.recording import recording_from
 from ..engine.tensor import raw_value, wrap
 from ..errors import GradientError
 from . import trees

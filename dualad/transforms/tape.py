@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..engine.fit import space, zeros
-from ..engine.modes import recording_from
 from ..engine.node import Leaf, fresh_level
+from ..engine.recording import recording_from
 from ..engine.tensor import Tensor, lift, wrap
 from ..engine.walk import Walk
 from ..errors import GradientError
