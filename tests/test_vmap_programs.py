@@ -368,7 +368,7 @@ def test_what_is_masked_does_not_count(f):
 def test_the_fast_op_is_taken_where_nothing_is_tracked():
     computed = []
 
-    class Look(dualad.engine.modes.Observer):
+    class Look(dualad.engine.recording.Observer):
         def computed(self, op, values, y, start):
             computed.append(op.name)
 
@@ -379,7 +379,7 @@ def test_the_fast_op_is_taken_where_nothing_is_tracked():
     }  # fmt: skip
     for name, f in functions.items():
         computed.clear()
-        with dualad.engine.modes.observing(Look()):
+        with dualad.engine.recording.observing(Look()):
             vmap(f)(X)
         assert name in computed
         assert not {"argsort", "linalg.eigh", "linalg.svd", "linalg.eig"} & set(computed)
