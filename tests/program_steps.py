@@ -329,7 +329,7 @@ def matrices(w):
         f"dualad.linalg.cholesky({pd})", f"dualad.linalg.solve({a}, {x})", f"dualad.linalg.solve({a}, {x}[..., 0, :, None])",
         f"dualad.linalg.eigvalsh({h})", f"dualad.linalg.eigh({h})[0]", f"dualad.linalg.svdvals({a})", f"dualad.linalg.pinv({a})",
         f"dualad.linalg.qr({a})[{w.below(2)}]", f"dualad.linalg.matrix_power({a}, {w.choose([-1, 0, 2, 3])})",
-        f"dualad.linalg.trace({x})", f"dualad.linalg.matrix_norm({a})", f"dualad.linalg.eigvals({a})", f"{x} @ {x}",
+        f"solve({a}, {x}[..., 0])", f"dualad.linalg.trace({x})", f"dualad.linalg.matrix_norm({a})", f"dualad.linalg.eigvals({a})", f"{x} @ {x}",
         f"{c} = dualad.linalg.eigh({h})\n({c}[1] * {weights}) @ {adjoint}",
         f"{c} = dualad.linalg.svd({a})\n({c}[0] * {weights}) @ {c}[2]",
     ]  # fmt: skip
@@ -346,12 +346,27 @@ NESTED = (
     "dualad.linearize(lambda z: z**3 - dualad.sum({x}), {y})[1]({y} - 0.5)",
     "dualad.hvp(lambda z: dualad.sum(dualad.sin(z) * z * {x}), ({y},), ({y},))",
     "dualad.jvp(lambda z: dualad.jvp(lambda u: u * dualad.sum({x}) * z, ({y},), (z,))[1], ({y},), ({y},))[1]",
+    "dualad.sum(dualad.jacrev(lambda z: dualad.sin(z) * dualad.sum(z) * dualad.mean({x}))({y}))",
+    "dualad.sum(dualad.jacfwd(lambda z: z.reshape(-1)[:2] * {x}.reshape(-1)[0] * dualad.sum(z))({y}), axis=0)",
+    "dualad.directional(lambda z: dualad.sin(z) * dualad.sum({x}), ({y},), (dualad.cos({y}),), order=2)[2]",
+    "dualad.checkpoint(lambda z: dualad.sin(z) * {x})({y})",
+    "dualad.grad(dualad.checkpoint(lambda z: dualad.sum(z * z * {x})))({y})",
+    "root({y}) * {x}",
+    "dualad.grad(lambda z: dualad.sum(root(z) * {x}))({y})",
+)
+BATCHES = (
+    "dualad.vmap(lambda z: dualad.sin(z) * dualad.mean({x}) + z)({y})",
+    "dualad.vmap(dualad.grad(lambda z: dualad.sum(z**3 * dualad.mean({x}))))({y})",
+    "dualad.vmap(lambda z: dualad.sum(z) * dualad.max({x}), in_axes=-1)({y})",
 )
 
 
 def nested(w):
     x = w.real()
-    return x and w.choose(NESTED).format(x=x, y=w.partner(x))
+    if not x:
+        return None
+    y = w.partner(x)
+    return w.choose(NESTED + BATCHES if w.shape(y) else NESTED).format(x=x, y=y)
 
 
 def fourier(w):
@@ -375,5 +390,5 @@ def fourier(w):
 #: Each step and how often it is taken.
 STEPS = {
     entire: 4, inside: 3, positive: 3, real: 2, of_complex: 2, kinks: 2, special: 1, pairs: 6, real_pairs: 2,
-    reductions: 3, running: 2, shapes: 4, joins: 2, reads: 3, writes: 3, products: 3, matrices: 2, fourier: 1, nested: 1,
+    reductions: 3, running: 2, shapes: 4, joins: 2, reads: 3, writes: 3, products: 3, matrices: 2, fourier: 1, nested: 2,
 }  # fmt: skip

@@ -29,6 +29,23 @@ NOT_ANALYTIC = re.compile(
 )
 
 
+@dualad.custom_root(lambda x, a: x**3 + x - a)
+def _root(x0, a):
+    for _ in range(40):
+        x0 = x0 - (x0**3 + x0 - a) / (3 * x0 * x0 + 1)
+    return x0
+
+
+def root(a):
+    """Return the solution of x³ + x = a, differentiated by that equation."""
+    return _root(a * 0, a)
+
+
+def solve(a, b):
+    """Return the solution of linear systems, differentiated by what they say."""
+    return dualad.custom_linear_solve(lambda x, a: (a @ x[..., None])[..., 0], b, "dense", args=(a,))
+
+
 class Writer:
     """A program in the making: its inputs, its lines, and the values they have so far.
 
@@ -44,7 +61,8 @@ class Writer:
 
     def __init__(self, random: Random, analytic: bool = False, device: str = "cpu") -> None:
         self.random, self.analytic, self.device = random, analytic, device
-        self.env = {"dualad": dualad, "np": np, "const": lambda a: dualad.asarray(np.array(a), device=device)}
+        const = lambda a: dualad.asarray(np.array(a), device=device)  # noqa: E731
+        self.env = {"dualad": dualad, "np": np, "const": const, "root": root, "solve": solve}
         self.steps: dict[str, str] = {}
         self.values: dict[str, dualad.Tensor] = {}
         self.outputs: list[str] = []
@@ -217,7 +235,8 @@ class Writer:
     def source(self, *further: str) -> str:
         """Return the program as Python source: a function `f` of a list of inputs.
 
-        ``const`` makes a Tensor of a list, of NumPy's dtype, where the inputs are.
+        ``const`` makes a Tensor of a list, of NumPy's dtype, where the inputs are; `root` and `solve` are
+        those above.
         """
         names = ", ".join(f"x{i}" for i in range(len(self.inputs)))
         texts = [*self.steps.values(), *further]
