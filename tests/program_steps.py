@@ -349,7 +349,7 @@ NESTED = (
     "dualad.sum(dualad.jacrev(lambda z: dualad.sin(z) * dualad.sum(z) * dualad.mean({x}))({y}))",
     "dualad.sum(dualad.jacfwd(lambda z: z.reshape(-1)[:2] * {x}.reshape(-1)[0] * dualad.sum(z))({y}), axis=0)",
     "dualad.directional(lambda z: dualad.sin(z) * dualad.sum({x}), ({y},), (dualad.cos({y}),), order=2)[2]",
-    "dualad.checkpoint(lambda z: dualad.sin(z) * {x})({y})",
+    "dualad.checkpoint(lambda z, x: dualad.sin(z) * x)({y}, {x})",
     "dualad.grad(dualad.checkpoint(lambda z: dualad.sum(z * z * {x})))({y})",
     "root({y}) * {x}",
     "dualad.grad(lambda z: dualad.sum(root(z) * {x}))({y})",
