@@ -111,9 +111,14 @@ class Problem:
         """Return the Jacobian as a ``LinearOperator``, which is never made: for many unknowns."""
         return self._at(x).jacobian_operator()
 
-    def hess(self, x: Any) -> np.ndarray:
-        """Return the Hessian of a function that gives one number."""
-        return self._at(x).hessian.copy()
+    def hess(self, x: Any, v: Any = None) -> np.ndarray:
+        """Return the Hessian of a function that gives one number.
+
+        With v, one number for each residual, it is the Hessian of their sum weighted by v: what SciPy's
+        ``NonlinearConstraint`` asks for.
+        """
+        point = self._at(x)
+        return point.hessian.copy() if v is None else point.weighted_hessian(v)
 
     def hessp(self, x: Any, p: Any) -> np.ndarray:
         """Return the product of the Hessian with a vector."""
@@ -238,6 +243,10 @@ class _Point:
     def hessian(self) -> np.ndarray:
         return _only_block(rows(self._gradient))
 
+    def weighted_hessian(self, v: Any) -> np.ndarray:
+        weights = _vector(np.atleast_1d(v), np.size(self.value)).reshape(np.shape(self.value))
+        return _only_block(rows(self.tape.recorded([weights])))
+
     def hessian_product(self, p: Any) -> np.ndarray:
         (product,) = self._gradient.gradients([_vector(p, self.x.size)])
         return np.asarray(raw_value(product))
@@ -259,7 +268,7 @@ def _vector(x: Any, n: int) -> np.ndarray:
     return vector
 
 
-def minimize(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **options: Any) -> Any:
+def minimize(f: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> Any:
     """Minimize a function by ``scipy.optimize.minimize``, which gets what its method can use.
 
     Parameters
@@ -269,7 +278,7 @@ def minimize(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **optio
     x0 : pytree of arrays or numbers
         The unknowns at the start.
     args : tuple
-        What else f takes.
+        What else f takes; anything that is no tuple is its one other argument, as in SciPy.
     **options
         ``method``, ``tol``, ``bounds``, ``options`` ... as SciPy takes them; those that speak of
         unknowns, of the vector of all of them. The gradient, and for methods that use second
@@ -296,7 +305,7 @@ def minimize(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **optio
     >>> found.x.round(6)
     array([1., 1., 1., 1., 1.])
     """
-    problem = Problem(f, x0, *args)
+    problem = Problem(f, x0, *_arguments(args))
     problem.check_number()
     name = options.get("method")
     name = name.lower() if isinstance(name, str) else "bfgs"
@@ -309,7 +318,7 @@ def minimize(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **optio
     return _solved(problem, _scipy("minimize").optimize.minimize(problem.fun, problem.x0, **options))
 
 
-def root(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **options: Any) -> Any:
+def root(f: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> Any:
     """Find where a function is zero by ``scipy.optimize.root``, which gets the Jacobian.
 
     Parameters
@@ -337,13 +346,13 @@ def root(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **options: 
     >>> round(found.x["x"], 6), round(found.x["y"], 6)
     (1.0, 2.0)
     """
-    problem = Problem(lambda x, *more: [f(x, *more)], x0, *args)
+    problem = Problem(lambda x, *more: [f(x, *more)], x0, *_arguments(args))
     if options.get("method", "hybr").lower() in _TAKE_JACOBIANS:
         options = {"jac": problem.jac, **options}
     return _solved(problem, _scipy("root").optimize.root(problem.fun, problem.x0, **options))
 
 
-def least_squares(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **options: Any) -> Any:
+def least_squares(f: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> Any:
     """Minimize a sum of squares by ``scipy.optimize.least_squares``, which gets the Jacobian.
 
     Parameters
@@ -373,11 +382,15 @@ def least_squares(f: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), **
     >>> round(found.x["a"], 6), round(found.x["k"], 6)
     (2.5, 1.3)
     """
-    problem = Problem(lambda x, *more: [f(x, *more)], x0, *args)
+    problem = Problem(lambda x, *more: [f(x, *more)], x0, *_arguments(args))
     options = {"jac": problem.jac, **options}
     return _solved(
         problem, _scipy("least_squares").optimize.least_squares(problem.fun, problem.x0, **options)
     )
+
+
+def _arguments(args: Any) -> tuple[Any, ...]:
+    return args if isinstance(args, tuple) else (args,)
 
 
 def _solved(problem: Problem, result: Any) -> Any:

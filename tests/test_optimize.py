@@ -162,6 +162,54 @@ def test_least_squares_with_a_jacobian_that_is_never_made():
     np.testing.assert_allclose(problem.unravel(found.x), np.ones(20), atol=1e-6)
 
 
+@pytest.mark.parametrize("solve", [optimize.minimize, optimize.root, optimize.least_squares])
+@pytest.mark.parametrize("args", [np.array([[1.0, 2.0, 3.0]]), [1.0, 2.0, 3.0], (np.array([1.0, 2.0, 3.0]),)])
+def test_what_is_no_tuple_is_one_argument(solve, args):
+    """As in SciPy: an array is not taken apart along its first axis."""
+    f = lambda x, c: (x - np.asarray(c).reshape(-1)) * 2  # noqa: E731
+    g = (lambda x, c: (f(x, c) ** 2).sum()) if solve is optimize.minimize else f
+    np.testing.assert_allclose(solve(g, np.zeros(3), args).x, [1.0, 2.0, 3.0], atol=1e-5)
+    assert optimize.root(lambda x, c: x - c, 0.0, args=3.0).x == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("method", ["trust-constr", "SLSQP"])
+@pytest.mark.parametrize("one", [True, False])
+def test_constraints(method, one):
+    """The nearest point to (2, 1, 0) on a circle, alone or on a plane, too."""
+    circle = lambda x: x[0] ** 2 + x[1] ** 2 + 0 * x[2]  # noqa: E731
+    both = lambda x: dualad.stack([circle(x), x[2] - x[0] * x[1]])  # noqa: E731
+    problem = optimize.for_scipy(lambda x: ((x - np.array([2.0, 1.0, 0.0])) ** 2).sum(), np.ones(3))
+    c = optimize.for_scipy(circle if one else both, np.ones(3))
+    low, high = (1.0, 1.0) if one else ([1.0, 0.0], [1.0, 0.0])
+    second = method == "trust-constr"  # SLSQP warns of Hessians that it does not use
+    constraint = scipy_optimize.NonlinearConstraint(
+        c.fun, low, high, jac=c.jac, **({"hess": c.hess} if second else {})
+    )
+    more = {"hess": problem.hess} if second else {}
+    found = scipy_optimize.minimize(
+        problem.fun, problem.x0, jac=problem.jac, method=method, constraints=constraint, tol=1e-9, **more
+    )
+    if one:
+        np.testing.assert_allclose(found.x, [2 / 5**0.5, 1 / 5**0.5, 0.0], atol=1e-5)
+        return
+    # On the curve (cos a, sin a, cos a sin a) the distance has its least value where its slope is zero.
+    a = np.arctan2(found.x[1], found.x[0])
+    np.testing.assert_allclose(found.x, [np.cos(a), np.sin(a), np.cos(a) * np.sin(a)], atol=1e-6)
+    slope = 2 * (2 * np.sin(a) - np.cos(a)) + np.sin(2 * a) * np.cos(2 * a)
+    assert slope == pytest.approx(0.0, abs=1e-5)
+
+
+def test_weighted_hessians_of_residuals():
+    problem = optimize.for_scipy(lambda x: {"a": x**3, "b": x[0] * x[1]}, np.ones(2))
+    x, v = np.array([2.0, 3.0]), np.array([1.0, 10.0, 5.0])
+    np.testing.assert_allclose(problem.hess(x, v), [[12.0, 5.0], [5.0, 180.0]])
+    number = optimize.for_scipy(lambda x: (x**3).sum(), np.ones(2))
+    for weight in (2.0, [2.0]):
+        np.testing.assert_allclose(number.hess(x, weight), 2 * number.hess(x))
+    with pytest.raises(dualad.ShapeError, match="a vector of 3 numbers"):
+        problem.hess(x, v[:2])
+
+
 def test_options_are_scipys():
     found = optimize.minimize(lambda x: (x - 3.0) ** 2, 0.0, method="L-BFGS-B", bounds=[(None, 2.0)])
     assert found.x == pytest.approx(2.0)
