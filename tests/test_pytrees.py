@@ -1,6 +1,7 @@
 """What a pytree may be made of: a user's own classes, what is empty, and what must stay as it is."""
 
 import dataclasses
+import functools
 from collections import OrderedDict, defaultdict, deque
 from typing import NamedTuple
 
@@ -98,6 +99,79 @@ def test_the_order_of_a_dict_and_its_class_stay():
     gradient = dualad.grad(lambda t: t["z"])(defaultdict(list, z=2.0))
     assert gradient["missing"] == []
     assert dualad.grad(lambda t: t[0])(deque([2.0], maxlen=3)).maxlen == 3
+
+
+@dataclasses.dataclass
+class Doubled:
+    """A class whose initialization is not to happen twice."""
+
+    w: object
+    factor: dataclasses.InitVar[float]
+    label: str = dataclasses.field(default="a", metadata={"static": True})
+    squares: object = dataclasses.field(init=False)
+    unset: object = dataclasses.field(init=False)
+
+    def __post_init__(self, factor):
+        self.w = self.w * factor
+        self.squares = self.w**2
+        self.log = ["made"]
+
+    @functools.cached_property
+    def cubes(self):
+        return self.w**3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unit:
+    """A point on a circle, which comes to lie there when it is made."""
+
+    x: object
+    y: object
+
+    def __post_init__(self):
+        norm = (self.x**2 + self.y**2) ** 0.5
+        object.__setattr__(self, "x", self.x / norm)
+        object.__setattr__(self, "y", self.y / norm)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Labelled(Unit):
+    z: object
+    label: str = dataclasses.field(default="", metadata={"static": True})
+
+
+def test_a_dataclass_is_not_initialized_again():
+    doubled = Doubled(np.array([1.0, 2.0]), 2.0, "b")
+    value, gradient = dualad.value_and_grad(lambda d: d.w.sum())(doubled)
+    assert (value, gradient.w.tolist(), gradient.squares.tolist()) == (6.0, [1.0, 1.0], [0.0, 0.0])
+    assert (type(gradient), gradient.label, gradient.log) == (Doubled, "b", ["made"])
+    assert not hasattr(gradient, "unset")
+    value, gradient = dualad.value_and_grad(lambda u: u.x * u.x + u.y * u.z)(Labelled(3.0, 4.0, 2.0, "c"))
+    assert value == pytest.approx(0.36 + 1.6)
+    assert (gradient.x, gradient.y, gradient.z) == pytest.approx((1.2, 2.0, 0.8))
+    assert gradient.label == "c"
+
+
+def test_what_initialization_has_computed_is_a_part():
+    """Else it would be constant where it is differentiated, and the same for all where it is batched."""
+    doubled = Doubled(np.array([1.0, 2.0]), 1.0)
+    gradient = dualad.grad(lambda d: (d.w * d.squares).sum())(doubled)
+    assert (gradient.w.tolist(), gradient.squares.tolist()) == ([1.0, 4.0], [1.0, 2.0])
+    assert dualad.vmap(lambda d: d.w + d.squares)(doubled).tolist() == [2.0, 6.0]
+    made = dualad.jvp(lambda w: Doubled(w, 3.0), (np.ones(2),), (np.ones(2),))
+    assert [(type(d.w), d.w.tolist(), d.squares.tolist()) for d in made] == [
+        (np.ndarray, [3.0, 3.0], [9.0, 9.0]), (np.ndarray, [3.0, 3.0], [18.0, 18.0]),
+    ]  # fmt: skip
+    doubled.gain = np.array(2.0)
+    assert dualad.grad(lambda d: (d.w * d.gain).sum())(doubled).gain == 3.0
+
+
+def test_a_cached_property_is_computed_anew():
+    doubled = Doubled(np.array([1.0, 2.0]), 1.0)
+    assert doubled.cubes.tolist() == [1.0, 8.0]
+    gradient = dualad.grad(lambda d: d.cubes.sum())(doubled)
+    assert gradient.w.tolist() == [3.0, 12.0]
+    assert gradient.cubes.tolist() == [27.0, 1728.0]
 
 
 def test_dataclasses_in_aux_and_in_batches():
