@@ -42,6 +42,7 @@ from .dtypes import (
 )
 from .dtypes import bool_ as bool
 from .engine.modes import (
+    ConcretizationWarning,
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -274,7 +275,8 @@ device.__name__ = device.__qualname__ = "device"
 # fmt: off
 __all__ = [
     "AnomalyError", "AxisError", "BackendError", "BatchError", "BoolTensor", "ByteTensor", "CharTensor",
-    "CheckpointError", "DType", "DTypeError", "DeviceError", "DoubleTensor", "DualadError", "FloatTensor",
+    "CheckpointError", "ConcretizationWarning", "DType", "DTypeError", "DeviceError", "DoubleTensor",
+    "DualadError", "FloatTensor",
     "GradientError", "HalfTensor", "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError",
     "NumPyFunctionError", "ShapeError", "ShortTensor", "Tensor", "UnknownOperandError",
     "__array_api_version__", "__array_namespace_info__", "__version__", "abs", "absolute", "acos", "acosh",

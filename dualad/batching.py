@@ -15,12 +15,11 @@ levels of its own: `vmap` nests, and is differentiated, like everything else.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from .engine.lines import user_line
+from .engine.lines import warn_user
 from .engine.node import Batch, Batched
 from .engine.shapes import shape_of
 from .engine.tensor import Tensor
@@ -157,11 +156,7 @@ def tell(name: str, message: str) -> None:
     if name in _told:
         return
     _told.add(name)
-    line = user_line()
-    if line is None:
-        warnings.warn(message, BatchLoopWarning, stacklevel=2)
-    else:
-        warnings.warn_explicit(message, BatchLoopWarning, line.filename, line.number)
+    warn_user(message, BatchLoopWarning)
 
 
 def _stacked(parts: Any) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import re
 import threading
 
+import numpy as np
 import pytest
 
 import dualad
@@ -119,7 +120,10 @@ def test_numbers_of_tracked_tensors(asked, device):
         assert NUMBERS[asked](x.detach()) in (2, True)
         with pytest.raises(dualad.GradientError, match=re.escape(asked)):
             NUMBERS[asked](x * 1)
-        with dualad.set_concretization("warn"), pytest.warns(UserWarning, match="has no history"):
+        with (
+            dualad.set_concretization("warn"),
+            pytest.warns(dualad.ConcretizationWarning, match="has no history"),
+        ):
             NUMBERS[asked](x)
         with pytest.raises(dualad.GradientError):
             dualad.jvp(NUMBERS[asked], (x.detach(),), (x.detach(),))
@@ -130,9 +134,80 @@ def test_concretization_is_set_at_once_and_checked():
     dualad.set_concretization("raise")
     with pytest.raises(dualad.GradientError):
         float(dualad.ones((), requires_grad=True))
-    dualad.set_concretization("allow")
-    with pytest.raises(ValueError, match="must be 'allow', 'warn' or 'raise'"):
+    dualad.set_concretization("default")
+    float(dualad.ones((), requires_grad=True))
+    with pytest.raises(ValueError, match="must be 'default', 'allow', 'warn' or 'raise'"):
         dualad.set_concretization("never")
+
+
+def _filled(x):
+    out = np.zeros(3)
+    for i in range(3):
+        out[i] = x[i] ** 2
+    return np.sum(out) + 0 * np.sum(x)
+
+
+def _filled_as_it_should_be(x):
+    out = np.zeros_like(x)
+    for i in range(3):
+        out[i] = x[i] ** 2
+    return np.sum(out)
+
+
+LOSING = {
+    "a NumPy array filled": _filled,
+    "float()": lambda x: float(x[0]) * x[0],
+    "complex()": lambda x: complex(x[0]).real * x[0],
+    "item()": lambda x: x[0].item() * x[0],
+    "tolist()": lambda x: sum(x.tolist()) * x[0],
+    "tensor()": lambda x: np.sum(dualad.tensor([x[0], x[1]])) * x[0],
+    "tensor(), of one": lambda x: dualad.tensor(x[0]) * x[0],
+}
+KEEPING = {
+    "a Tensor filled": _filled_as_it_should_be,
+    "bool()": lambda x: x[0] if x[0] > 1 else bool(x[1]) * x[0],
+    "int()": lambda x: int(x[1]) * x[0],
+    "an index": lambda x: x[int(np.argmax(x))],
+    "detached": lambda x: float(x[0].detach()) * x[0],
+    "printed": lambda x: (f"{x[0]:.3f}", x[0])[1],
+    "under no_grad": lambda x: (dualad.no_grad()(float)(x[0]), x[0])[1],
+    "asarray()": lambda x: np.sum(dualad.asarray([x[0], 2 * x[1]])),
+}
+X = np.array([1.5, 2.5, 3.5])
+TRANSFORMS = {
+    "grad": lambda f: dualad.grad(f)(X),
+    "jvp": lambda f: dualad.jvp(f, (X,), (X,)),
+    "hessian": lambda f: dualad.hessian(f)(X),
+    "for_scipy": lambda f: dualad.optimize.for_scipy(f, X).value_and_grad(X),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("how", LOSING)
+def test_a_derivative_that_is_lost_in_a_transform_is_warned_of_where_it_is(how, transform):
+    with pytest.warns(dualad.ConcretizationWarning, match=r"np\.stack.*zeros_like") as seen:
+        TRANSFORMS[transform](LOSING[how])
+    assert {w.filename for w in seen} == {__file__}
+    with dualad.set_concretization("allow"):
+        TRANSFORMS[transform](LOSING[how])
+    with dualad.set_concretization("raise"), pytest.raises((dualad.GradientError, ValueError)) as raised:
+        TRANSFORMS[transform](LOSING[how])
+    told = raised.value.__cause__ or raised.value  # NumPy gives an error of its own, raised from ours
+    assert type(told) is dualad.GradientError
+    assert "has no history" in str(told)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("how", KEEPING)
+def test_what_loses_no_derivative_is_not_warned_of(how, transform):
+    TRANSFORMS[transform](KEEPING[how])
+
+
+def test_numbers_of_tensors_that_require_grad_are_not_warned_of_by_default():
+    x = dualad.tensor(X, requires_grad=True)
+    dualad.set_concretization("default")
+    for how in (*LOSING.values(), *KEEPING.values()):
+        how(x)
 
 
 def test_a_transform_under_no_grad_records_no_levels_but_its_own():

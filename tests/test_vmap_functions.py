@@ -165,7 +165,7 @@ METHODS = {
     "where": (lambda x, y: dualad.where(y > 0, x, y), (X, Y)), "where of numbers": (lambda x: dualad.where(x > 0, x, 0.0), (X,)),
     "isclose": (lambda x, y: dualad.isclose(x, y, atol=1.0), (X, Y)), "einsum": (lambda x, y: dualad.einsum("ij,kj->ik", x, y), (X, Y)),
     "full": (lambda x: dualad.full((2, 2), x[0, 0]), (X,)), "full_like": (lambda x: dualad.full_like(x, x[0, 0]), (X,)), "linspace": (lambda x: dualad.linspace(0.0, x[0, 0], 4), (X,)),
-    "asarray of a list": (lambda x: dualad.asarray([[x[0, 0], 1.0], [2.0, x[1, 1]]]), (X,)), "as a constant": (lambda x: dualad.tensor(x) * x, (X,)),
+    "asarray of a list": (lambda x: dualad.asarray([[x[0, 0], 1.0], [2.0, x[1, 1]]]), (X,)), "as a constant": (lambda x: dualad.tensor(x.detach()) * x, (X,)),
     "cdist-like": (lambda x, y: ((x[:, None] - y[None]) ** 2).sum(-1), (X, Y)), "matrix_power": (lambda x: dualad.linalg.matrix_power(x @ x.T, 3), (X,)),
     "solve": (lambda x, y: dualad.linalg.solve(x @ x.T, y), (X, Y)), "solve a vector": (lambda x, y: dualad.linalg.solve(x @ x.T, y[:, 0]), (X, Y)),
     "cross": (lambda x, y: dualad.linalg.cross(x, y), (X, Y)), "outer": (lambda x, y: dualad.linalg.outer(x[0], y[1]), (X, Y)), "kron": (np.kron, (X, Y)),

@@ -10,6 +10,7 @@ import linecache
 import os
 import sys
 import sysconfig
+import warnings
 from itertools import islice
 from traceback import FrameSummary, StackSummary
 from types import CodeType, FrameType
@@ -131,6 +132,20 @@ def user_line(callers: int = 0) -> Line | None:
     for outer in reversed(found):
         line = Line(outer, line)
     return line
+
+
+#: What has been warned of, for each file: where Python's filters show a warning once, they look here.
+_warned: dict[str, dict[Any, Any]] = {}
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's program that is being executed."""
+    line = user_line()
+    if line is None:
+        warnings.warn(message, category, stacklevel=3)
+        return
+    seen = _warned.setdefault(line.filename, {})
+    warnings.warn_explicit(message, category, line.filename, line.number, registry=seen)
 
 
 def record_line(node: Node, callers: int = 0) -> None:

@@ -316,19 +316,27 @@ class set_grad_enabled(_Mode):
 
 
 #: What becomes of ``float(x)`` and the like on a tracked Tensor x.
-CONCRETIZATION: ContextVar[str] = ContextVar("dualad_concretization", default="allow")
+CONCRETIZATION: ContextVar[str] = ContextVar("dualad_concretization", default="default")
+
+
+class ConcretizationWarning(UserWarning):
+    """A number was made of a Tensor that is being differentiated, and the derivative through it is lost."""
 
 
 class set_concretization:
-    """Set what ``bool``, ``int``, ``float``, ``complex`` and ``item()`` of a tracked Tensor do.
+    """Set what ``float(x)``, ``x.item()`` and the like of a tracked Tensor x do.
 
-    The number they give has no history: a gradient that should flow through it is 0, silently. The
-    mode is set at once when this is called, and as a context manager until its end.
+    The number they give has no history: a gradient that should flow through it is 0. The mode is set at
+    once when this is called, and as a context manager until its end. It is asked by ``bool``, ``int``,
+    ``float``, ``complex``, ``item()``, ``tolist()``, ``format`` and `dualad.tensor`.
 
     Parameters
     ----------
-    mode : {"allow", "warn", "raise"}
-        Give the number; give it with a warning; raise `GradientError`.
+    mode : {"default", "allow", "warn", "raise"}
+        "allow" gives the number, "warn" gives it with a `ConcretizationWarning`, and "raise" raises
+        `GradientError`. The default allows it for Tensors that require grad, as PyTorch does
+        (``loss.item()``), and warns of it inside a function that a transform differentiates, except
+        inside `no_grad`, of ``bool`` and ``int``, whose derivative is 0, and of ``format``.
 
     Raises
     ------
@@ -346,8 +354,10 @@ class set_concretization:
     """
 
     def __init__(self, mode: str) -> None:
-        if mode not in ("allow", "warn", "raise"):
-            raise ValueError(f"set_concretization: mode must be 'allow', 'warn' or 'raise', got {mode!r}")
+        if mode not in ("default", "allow", "warn", "raise"):
+            raise ValueError(
+                f"set_concretization: mode must be 'default', 'allow', 'warn' or 'raise', got {mode!r}"
+            )
         self._mode, self._before = mode, CONCRETIZATION.get()
         CONCRETIZATION.set(mode)
 

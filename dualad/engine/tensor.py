@@ -7,7 +7,6 @@ functions of the namespace that the ops fill.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -18,8 +17,9 @@ from ..backends.device import Device
 from ..backends.registry import BY_TYPE, DTYPES
 from ..dtypes import DType, bool_, complex_of, get_default_dtype, int64
 from ..errors import BatchError, DeviceError, DTypeError, GradientError, ShapeError
+from .lines import warn_user
 from .methods import Methods
-from .modes import CONCRETIZATION, INFERRING, is_inference_mode_enabled, is_over
+from .modes import CONCRETIZATION, INFERRING, ConcretizationWarning, is_inference_mode_enabled, is_over
 from .namespace import ops
 from .node import (
     GROUND,
@@ -36,6 +36,7 @@ from .node import (
 )
 from .operators import Operators
 from .printing import tensor_repr
+from .recording import RECORDING
 
 
 class Tensor(Operators, Methods):
@@ -228,8 +229,9 @@ class Tensor(Operators, Methods):
         self._check_single(asked)
         if self._node is not None:
             raise GradientError(
-                f"Can't call {asked} on Tensor that requires grad. Use tensor.detach().numpy() "
-                "instead: a NumPy array cannot carry the history that gradients flow along."
+                f"Can't call {asked} on Tensor that requires grad: a NumPy array cannot carry the history "
+                f"that gradients flow along. {MADE_OF_TENSORS}. Where no derivative is wanted, use "
+                "tensor.detach().numpy() instead"
             )
         array = self._backend.to_numpy(self._raw).view()
         array.flags.writeable = False
@@ -286,15 +288,20 @@ class Tensor(Operators, Methods):
 
     def _told(self, asked: str) -> None:
         """Do what `set_concretization` says of numbers made of a tracked Tensor."""
-        self._refresh()
-        if self._node is not None and CONCRETIZATION.get() != "allow":
-            message = (
-                f"{asked} of a tracked Tensor: the number has no history, and gradients that should flow "
-                "through it are 0. Use dualad's functions on the Tensor, or .detach() where that is meant"
-            )
-            if CONCRETIZATION.get() == "raise":
-                raise GradientError(message)
-            warnings.warn(message, stacklevel=4)
+        node = _tracker(self)
+        mode = CONCRETIZATION.get()
+        if node is None or mode == "allow":
+            return
+        if mode == "default" and (node.level == GROUND or asked in _EXPECTED or not RECORDING.get()):
+            return
+        message = (
+            f"{asked} of a tracked Tensor: the number has no history, and gradients that should flow through "
+            f"it are 0. Use dualad's or NumPy's functions on the Tensor itself. {MADE_OF_TENSORS}. Where "
+            "no derivative is wanted, take x.detach(), or dualad.set_concretization('allow')"
+        )
+        if mode == "raise":
+            raise GradientError(message)
+        warn_user(message, ConcretizationWarning)
 
     def _check_single(self, asked: str) -> None:
         """Raise if this is a value for each of several examples, of which Python can see none."""
@@ -353,7 +360,7 @@ class Tensor(Operators, Methods):
     def __format__(self, spec: str) -> str:
         if self.ndim or (not spec and batches_of(self)):
             return format(repr(self), spec)
-        return format(self.item(), spec)
+        return format(self._concrete("format()"), spec)
 
     def __repr__(self) -> str:
         self._refresh()
@@ -503,6 +510,15 @@ def without_history(x: Tensor) -> Tensor:
     return Tensor(value)
 
 
+#: What to say where NumPy is to put Tensors into an array of its own.
+MADE_OF_TENSORS = (
+    "In place of np.array([x, y]) use np.stack([x, y]) or dualad.asarray([x, y]), and write into "
+    "np.zeros_like(x) or dualad.zeros(n, dtype=x.dtype), not into np.zeros(n)"
+)
+
+#: What loses no derivative: steps, and what is printed.
+_EXPECTED = ("bool()", "int()", "format()")
+
 #: What to say of a Tensor of a `vmap` that is over.
 LEFT = (
     "this Tensor is from inside a vmap that has ended, where it had a value for each example; return it from "
@@ -525,12 +541,17 @@ def batches_of(x: Any) -> list[Batch]:
 
 def is_tracked(x: Any) -> bool:
     """Whether a derivative goes through a Tensor. To be one of a `vmap`'s examples is no history."""
+    return _tracker(x) is not None
+
+
+def _tracker(x: Any) -> Any:
+    """Return the node, or the tangent, that a derivative goes through; None if a Tensor is not tracked."""
     while isinstance(x, Tensor):
         x._refresh()
         if type(x._node) is not Batch:
-            return x._node is not None
+            return x._node
         x = x._value.value
-    return False
+    return None
 
 
 def reverse_part(x: Tensor) -> Tensor:

@@ -119,6 +119,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """
     x = asarray(data, dtype=dtype, device=device)
     if isinstance(data, Tensor) or x._node is not None:
+        x._told("dualad.tensor()")
         x = ops.clone(detach(x))
     if x._node is not None:  # in a vmap: it stays one of a batch
         return require_grad(x) if requires_grad else x
