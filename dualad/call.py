@@ -16,11 +16,11 @@ from .batching import into, tell
 from .dtypes import DType
 from .engine.draws import Draws, replaying
 from .engine.namespace import ops
-from .engine.node import Batch, CallNode, Output
+from .engine.node import Batch, CallNode, Output, TransposedLevel
 from .engine.tensor import Tensor, wrap
 from .errors import BatchError
 from .levels import bare, level_of, without_level
-from .linear_tape import LinearTape, Values
+from .linear_tape import LinearRule, LinearTape, Values
 
 
 class Parts(NamedTuple):
@@ -54,6 +54,10 @@ class Call(ABC):
         What errors and `grad_fn` call it.
     functions : tuple of callable
         The user's functions it consists of, in which errors look for names.
+    owner : object
+        Of which the user tells the rule, if he does.
+    pulls : str
+        What errors call the user's rule for cotangents, if there is one.
     live : tuple of bool
         Which arguments are differentiated in, at any level.
     constant : set of int
@@ -70,6 +74,8 @@ class Call(ABC):
     name = node_name = ""
     saves = True
     functions: tuple[Any, ...] = ()
+    owner: Any = None
+    pulls = ""
     live: tuple[bool, ...] = ()
     batched: Callable[[Batch, tuple[bool, ...], Values], Values] | None = None
     opaque = False
@@ -106,7 +112,7 @@ class Call(ABC):
             spread = dict(zip(moving, cotangents, strict=True))
             return self.adjoint(kept, values, outs, [spread.get(i) for i in range(len(outs))])
 
-        pushed = LinearTape(adjoint, [outs[i] for i in moving]).pull(tangents)
+        pushed = LinearTape(adjoint, [outs[i] for i in moving], self._pull_rule()).pull(tangents)
         found = dict(zip(moving, pushed, strict=True))
         return [found.get(i) for i in range(len(outs))]
 
@@ -118,7 +124,8 @@ class Call(ABC):
             spread = dict(zip(live, tangents, strict=True))
             return self.differential(kept, values, outs, [spread.get(i) for i in range(len(values))])
 
-        pulled = LinearTape(differential, [values[i] for i in live]).pull(cotangents)
+        rule = LinearRule(self.owner, f"{self.name}: its jvp", "tangents", "in forward mode")
+        pulled = LinearTape(differential, [values[i] for i in live], rule).pull(cotangents)
         found = dict(zip(live, pulled, strict=True))
         return [found.get(i) for i in range(len(values))]
 
@@ -143,13 +150,20 @@ class Call(ABC):
             later = self.later(kept, seen_values, seen_outs)
             pulled = self.of_each(lambda gs: self.adjoint(later, seen_values, seen_outs, gs), given)
         else:
-            pulled = self.of_each(lambda gs: self.adjoint(kept, values, outs, gs), given)
+            rule = lambda gs: self.adjoint(kept, values, outs, gs)  # noqa: E731
+            pulled = self.of_each(rule, given)
+            if self.pulls and any(_is_transposed(g) for g in given):
+                told = self._pull_rule()
+                told.refuse(told.fault(rule, given, pulled))
             pulled = [None if g is None else without_level(g, node.level) for g in pulled]
         pulled = [None if p is None else g for g, p in zip(pulled, node.parents, strict=True)]
         # Above the first level values are Tensors, whose dtypes are dualad's own.
         dtype = node.dtype[0][1] if type(node.dtype) is tuple else node.dtype
         lifted = type(dtype) is DType or any(isinstance(g, Tensor) for g in cotangents)
         return pulled if lifted else [None if g is None else bare(g) for g in pulled]
+
+    def _pull_rule(self) -> LinearRule:
+        return LinearRule(self.owner, f"{self.name}: its {self.pulls}", "cotangent", "in reverse mode")
 
     def of_each(self, rule: Callable[[Values], Values], vectors: Values) -> Values:
         """Return what a rule gives for tangents or cotangents, one after the other if it looks at a batch."""
@@ -196,6 +210,11 @@ def run_again(rule: Call, values: Values) -> Any:
             "differentiated, and keeps what is neither an argument nor an output."
         )
         raise
+
+
+def _is_transposed(g: Any) -> bool:
+    """Return whether a cotangent is one of a pullback that is being taped."""
+    return isinstance(g, Tensor) and g._node is not None and type(g._node.level) is TransposedLevel
 
 
 class Now:

@@ -34,6 +34,7 @@ class BatchedCall(Call):
     def __init__(self, inner: Call, batch: Batch, flags: tuple[bool, ...]) -> None:
         self.inner, self.batch, self.flags = inner, batch, flags
         self.name, self.node_name, self.functions = inner.name, inner.node_name, inner.functions
+        self.owner, self.pulls = inner.owner, inner.pulls
         self.live, self.constant, self.opaque = inner.live, inner.constant, inner.opaque
         self.draws = inner.draws
 

@@ -110,11 +110,56 @@ def test_the_rule_is_used_at_each_level():
     assert x.grad.tolist() == [3.0]
 
 
-def test_a_gradient_is_clipped_on_its_way_back_and_passes_on_its_way_forward():
+def clipped():
     f = dualad.custom_vjp(lambda x: x)
     f.defvjp(lambda x: (x, None), lambda r, g: (dualad.clip(g, -1.0, 1.0),))
+    return f
+
+
+def test_a_gradient_is_clipped_on_its_way_back():
+    f = clipped()
     assert dualad.grad(lambda x: 5 * f(x))(1.0) == 1.0
-    assert dualad.jvp(f, (1.0,), (1.0,))[1] == 1.0
+    assert dualad.jacrev(lambda x: np.stack([5 * f(x), f(x) / 2]))(1.0).tolist() == [1.0, 0.5]
+    assert dualad.vmap(dualad.grad(lambda x: 5 * f(x)))(np.ones(2)).tolist() == [1.0, 1.0]
+    # The program's own derivative: of the clipped gradient clip(x**2 * x, -1, 1), not of a Hessian.
+    assert dualad.grad(dualad.grad(lambda x: f(x) ** 3 / 6))(0.5) == pytest.approx(0.5)
+    assert dualad.grad(dualad.grad(lambda x: f(x) ** 3))(2.0) == 0.0
+
+
+NOT_LINEAR = {
+    "clips": lambda x, v: dualad.clip(v, -1.0, 1.0),
+    "is affine": lambda x, v: v + 1,
+    "is constant": lambda x, v: x,
+    "is a square": lambda x, v: v**2,
+    "is even": lambda x, v: v * dualad.where(v > 0, 1.0, -1.0),
+    "normalizes": lambda x, v: v / dualad.sqrt(v * v),
+    "leaves the tape": lambda x, v: v.detach() * x,
+}
+
+
+@pytest.mark.parametrize("rule", NOT_LINEAR.values(), ids=list(NOT_LINEAR))
+def test_a_rule_that_is_not_linear_is_not_transposed(rule):
+    f = dualad.custom_vjp(lambda x: x)
+    f.defvjp(lambda x: (x, x), lambda x, g: (rule(x, g),))
+    in_columns = lambda x: np.stack([f(x), f(x)])  # noqa: E731
+    transposes = [
+        lambda: dualad.jvp(f, (2.0,), (1.0,)),
+        lambda: dualad.linearize(f, 2.0),
+        lambda: dualad.jacobian(in_columns)(2.0),
+        lambda: dualad.linearize(lambda x: dualad.vmap(f)(x), np.ones(2)),
+    ]
+    for transpose in transposes:
+        for _ in range(2):
+            with pytest.raises(dualad.GradientError, match="bwd is not linear in the cotangent"):
+                transpose()
+    dualad.grad(f)(2.0)
+
+    g = dualad.custom_jvp(lambda x: x)
+    g.defjvp(lambda primals, tangents: (primals[0], rule(primals[0], tangents[0])))
+    dualad.jvp(g, (2.0,), (1.0,))
+    for _ in range(2):
+        with pytest.raises(dualad.GradientError, match="rule is not linear in the tangents"):
+            dualad.grad(g)(2.0)
 
 
 def test_a_rule_of_a_rule():

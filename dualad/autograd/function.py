@@ -42,7 +42,8 @@ class Function:
     ------
     GradientError
         By ``apply`` or in a backward pass: if the number of gradients is wrong; if one is given for an
-        argument that is no Tensor; if neither `backward` nor `jvp` is defined.
+        argument that is no Tensor; if neither `backward` nor `jvp` is defined. In forward mode without
+        `jvp`, or in reverse mode without `backward`: if the other is not linear in what it is given.
     ShapeError
         If a gradient or a tangent has a shape that does not fit.
 

@@ -40,6 +40,7 @@ class FunctionCall(Call):
         self.places = [i for i, x in enumerate(args) if has_level(x)]
         self.name, self.node_name = function.__name__, f"{function.__name__}Backward"
         self.functions = (function.forward,)
+        self.owner, self.pulls = function, "" if function.backward is None else "backward"
         if function.vmap is not None:
             self.batched = self._batched
         self.rest: list[Any] = []  # the outputs that are no arrays, with None where there is one

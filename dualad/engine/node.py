@@ -301,6 +301,10 @@ class DualLevel(int):
         self.given: dict[int, Any] = {}
 
 
+class TransposedLevel(int):
+    """A level at which a pullback is taped as the linear function it is, so that it can be transposed."""
+
+
 class Dual:
     """The forward-mode counterpart of a Node: a level and the tangent of a value at that level."""
 

@@ -21,7 +21,7 @@ from ..engine.namespace import ops
 from ..engine.operands import type_name
 from ..errors import GradientError
 from ..levels import argument, handle, without_level
-from ..linear_tape import LinearTape
+from ..linear_tape import LinearRule, LinearTape
 from . import trees
 from .arguments import Arguments, Outputs, has_level, pair, positional, signature_of
 from .residuals import Residuals
@@ -98,21 +98,33 @@ class custom_vjp(_Custom):
     ------
     GradientError
         When called: before `defvjp`; if f depends on a Tensor that is differentiated and is not among its
-        arguments; if the rule gives something of a wrong structure.
+        arguments; if the rule gives something of a wrong structure. In forward mode, in `linearize` and in
+        Jacobians by columns: if `bwd` is not linear in the cotangent.
     ShapeError, DTypeError
         When differentiated: if a cotangent does not fit its argument.
 
     Notes
     -----
-    Forward mode transposes the pullback, which is linear in the cotangent. Higher derivatives
-    differentiate `bwd`; a residual that is neither an argument nor an output is seen with its history by
-    running `fwd` once more. A gradient of complex arguments is PyTorch's, the conjugate of JAX's.
+    Forward mode transposes the pullback, which is linear in the cotangent. A `bwd` that is not, such as
+    one that clips, is good for reverse mode alone; a step or a branch by a value may go unnoticed elsewhere.
+    Higher derivatives differentiate `bwd`; a residual that is neither an argument nor an output is seen with
+    its history by running `fwd` once more. A gradient of complex arguments is PyTorch's, the conjugate of
+    JAX's.
 
     Examples
     --------
-    A gradient that is clipped on its way back:
-
     >>> import dualad
+    >>> @dualad.custom_vjp
+    ... def log1pexp(x):
+    ...     return dualad.log(1 + dualad.exp(x))
+    >>> log1pexp.defvjp(lambda x: (log1pexp(x), x), lambda x, g: (g / (1 + dualad.exp(-x)),))
+    >>> dualad.grad(log1pexp)(100.0)
+    1.0
+    >>> dualad.jvp(log1pexp, (0.0,), (1.0,))[1]
+    0.5
+
+    A gradient that is clipped on its way back has no forward mode:
+
     >>> @dualad.custom_vjp
     ... def clipped(x, limit):
     ...     return x
@@ -121,9 +133,13 @@ class custom_vjp(_Custom):
     ... )
     >>> dualad.grad(lambda x: 5 * clipped(x, 2.0))(1.0)
     2.0
+    >>> dualad.jvp(lambda x: clipped(x, 2.0), (1.0,), (1.0,))
+    Traceback (most recent call last):
+        ...
+    dualad.errors.GradientError: custom_vjp of clipped: its bwd is not linear in the cotangent: ...
     """
 
-    _kind, _how = "custom_vjp", "call its defvjp(fwd, bwd)"
+    _kind, _how, _pulls = "custom_vjp", "call its defvjp(fwd, bwd)", "bwd"
 
     def __init__(self, f: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
         super().__init__(f, nondiff_argnums)
@@ -163,8 +179,9 @@ class custom_jvp(_Custom):
     Raises
     ------
     GradientError
-        When called: without a rule; if f depends on a Tensor that is differentiated and is not among its
-        arguments; if the rule gives something of a wrong structure.
+        In reverse mode: if the rule is not linear in the tangents. When called: without a rule; if f depends
+        on a Tensor that is differentiated and is not among its arguments; if the rule gives something of a
+        wrong structure.
     ShapeError, DTypeError
         When called, if a tangent does not fit its output.
 
@@ -274,6 +291,7 @@ def custom_gradient(f: Callable[..., Any]) -> custom_vjp:
 
     function = custom_vjp(value)
     function._kind, function._name = "custom_gradient", f"custom_gradient of {f.__name__}"
+    function._pulls = "pullback"
     function.defvjp(f, bwd)
     return function
 
@@ -284,6 +302,7 @@ class _TreeCall(Call):
     def __init__(self, custom: Any, arguments: Arguments, fixed: list[Any]) -> None:
         super().__init__()
         self.custom, self.inputs, self.fixed = custom, arguments, fixed
+        self.owner = custom
         self.outputs = Outputs()
         self.name = custom._name
         self.node_name = f"{custom._f.__name__}Backward0"
@@ -303,6 +322,7 @@ class _PullCall(_TreeCall):
     def __init__(self, custom: custom_vjp, arguments: Arguments, fixed: list[Any]) -> None:
         super().__init__(custom, arguments, fixed)
         self.functions = (custom._f, custom._fwd)
+        self.pulls = custom._pulls
 
     def forward(self, values: list[Any]) -> tuple[list[Any], Any]:
         inputs = [argument(v) for v in values]
@@ -348,7 +368,8 @@ class _PushCall(_TreeCall):
             outs[:], moved = self.forward_and_push(values, spread)
             return moved
 
-        tape = LinearTape(pushed, [v for v, alive in zip(values, self.live, strict=True) if alive])
+        rule = LinearRule(self.custom, f"{self.name}: its rule", "tangents", "in forward mode")
+        tape = LinearTape(pushed, [v for v, alive in zip(values, self.live, strict=True) if alive], rule)
         return [without_level(o, tape.level) for o in outs], tape
 
     def forward_and_push(self, values: list[Any], tangents: list[Any]) -> tuple[list[Any], list[Any]]:

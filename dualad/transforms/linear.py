@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine.namespace import ops
-from ..engine.node import Node, Tended
 from ..engine.recording import recording_from
 from ..engine.tensor import raw_value, wrap
 from ..errors import GradientError
+from ..linear_tape import nonlinear_op, not_zero
 from . import trees
 from .tape import Inputs, Tape, taped
 
@@ -102,6 +101,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
     >>> transpose(np.array([1.0, 2.0]))
     (array([3., 6., 0.]),)
     """
+    trees.check_function("linear_transpose", f)
     leaves, structure = trees.flatten(primals)
     zeros = [trees.zeros_for(leaf) for leaf in leaves]
     inputs = Inputs("linear_transpose", trees.unflatten(structure, zeros), transposes=True)
@@ -113,23 +113,11 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
 
 def _check_linear(tape: Tape) -> None:
     """Raise unless a function, taped at 0, is 0 there and none of its ops multiplies its inputs."""
-    for y in tape.outputs:
-        value = raw_value(y)
-        if value is not None and bool(ops.any(ops.not_equal(ops.asarray(value), 0))):
-            raise GradientError("linear_transpose: f is not linear: at 0 it is not 0")
-    stack = [node for node in tape.nodes if node is not None]
-    seen: set[Node] = set()
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        stack.extend(p for p in node.parents if p is not None)
-        if type(node) in (Node, Tended) and any(
-            parent is not None and any(i < 0 or node.parents[i] is not None for i in rule.reads)
-            for parent, rule in zip(node.parents, node.op.maps_for(len(node.parents)), strict=True)
-        ):
-            raise GradientError(
-                f"linear_transpose: f is not linear: the derivative of {node.op.name} depends on the "
-                "arguments of f; dualad.vjp gives the transpose of a function's derivative at a point"
-            )
+    if any(not_zero(y) for y in tape.outputs if raw_value(y) is not None):
+        raise GradientError("linear_transpose: f is not linear: at 0 it is not 0")
+    op = nonlinear_op([node for node in tape.nodes if node is not None], tape.inputs.leaves)
+    if op is not None:
+        raise GradientError(
+            f"linear_transpose: f is not linear: the derivative of {op} depends on the arguments of f; "
+            "dualad.vjp gives the transpose of a function's derivative at a point"
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..engine.fit import space, zeros
-from ..engine.node import Leaf, fresh_level
+from ..engine.node import Leaf, TransposedLevel, fresh_level
 from ..engine.recording import recording_from
 from ..engine.tensor import Tensor, lift, wrap
 from ..engine.walk import Walk
@@ -27,10 +27,14 @@ class Inputs:
     transposes : bool
         Whether cotangents are pulled by the transpose rather than the adjoint, which conjugates: so
         derivatives of complex analysis come out.
+    linear : bool
+        Whether what is taped is a pullback, which rules must know: that of the user's may not be linear.
     """
 
-    def __init__(self, name: str, primals: Any, transposes: bool = False) -> None:
-        self.name, self.level, self.transposes = name, fresh_level(), transposes
+    def __init__(self, name: str, primals: Any, transposes: bool = False, linear: bool = False) -> None:
+        level = fresh_level()
+        self.name, self.level = name, TransposedLevel(level) if linear else level
+        self.transposes = transposes
         self.given, self.structure = trees.flatten(primals)
         self.values = trees.all_below(self.given, name)
         self.leaves = [Leaf(self.level, v.shape, v.dtype) for v in self.values]
@@ -155,7 +159,7 @@ class Tape:
         """
         moving = [i for i, node in enumerate(self.nodes) if node is not None]
         ones = [trees.ones_like(self.outputs[i]) for i in moving]
-        inputs = Inputs(self.inputs.name, ones, self.inputs.transposes)
+        inputs = Inputs(self.inputs.name, ones, self.inputs.transposes, linear=True)
         cotangents: list[Any] = [None] * len(self.nodes)
         for i, g in zip(moving, inputs.tensors(), strict=True):
             cotangents[i] = g
