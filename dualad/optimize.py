@@ -54,6 +54,8 @@ def for_scipy(f: Callable[..., Any], x0: Any, *args: Any, **kwargs: Any) -> Prob
 
     Raises
     ------
+    TypeError
+        If f cannot be called.
     DTypeError
         If an unknown is not of a floating dtype.
     GradientError
@@ -89,6 +91,7 @@ class Problem:
     """
 
     def __init__(self, f: Callable[..., Any], x0: Any, *args: Any, **kwargs: Any) -> None:
+        trees.check_function("for_scipy", f)
         self._f, self._args, self._kwargs = f, args, kwargs
         self._unknowns = _Unknowns(x0)
         self._latest: _Point | None = None
@@ -346,6 +349,7 @@ def root(f: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> Any:
     >>> round(found.x["x"], 6), round(found.x["y"], 6)
     (1.0, 2.0)
     """
+    trees.check_function("root", f)
     problem = Problem(lambda x, *more: [f(x, *more)], x0, *_arguments(args))
     if options.get("method", "hybr").lower() in _TAKE_JACOBIANS:
         options = {"jac": problem.jac, **options}
@@ -382,6 +386,7 @@ def least_squares(f: Callable[..., Any], x0: Any, args: Any = (), **options: Any
     >>> round(found.x["a"], 6), round(found.x["k"], 6)
     (2.5, 1.3)
     """
+    trees.check_function("least_squares", f)
     problem = Problem(lambda x, *more: [f(x, *more)], x0, *_arguments(args))
     options = {"jac": problem.jac, **options}
     return _solved(

@@ -72,6 +72,7 @@ def check_grads(
     >>> check_grads(np.sin, order=3)(1.0)
     """
     __tracebackhide__ = True  # pytest then shows the line that calls this
+    trees.check_function("check_grads", f)
     if args is None:
 
         def of_arguments(*args: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from ..engine.gradients import grad
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
-from ..transforms import vjp
+from ..transforms import trees, vjp
 from . import checks
 from .functions import Function
 from .report import GradcheckError, Report
@@ -267,6 +267,7 @@ def _finished(name: str, report: Report, raise_exception: bool) -> bool:
 
 def _of_tracked(name: str, func: Any, inputs: Any, eps: float) -> Function:
     """Return the function of those inputs that require grad."""
+    trees.check_function(name, func)
     given = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     places = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     if not places:

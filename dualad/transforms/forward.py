@@ -32,6 +32,8 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = F
 
     Raises
     ------
+    TypeError
+        If f cannot be called, or primals and tangents are no tuples.
     GradientError
         If the tangents have not the structure of the primals.
     ShapeError, DTypeError
@@ -86,6 +88,7 @@ def directional(
     >>> dualad.directional(lambda x: x**3, (2.0,), (1.0,), order=3)
     (8.0, 12.0, 12.0, 6.0)
     """
+    trees.check_function("directional", f)
     if isinstance(order, bool) or not isinstance(order, int) or order < 0:
         raise ValueError(f"directional: order must be an integer of at least 0, got {order!r}")
 
@@ -114,9 +117,10 @@ def pushed(
     name: str, f: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool
 ) -> tuple[Any, Any, Any]:
     """Return a function's value, its tangent, and its auxiliary output or None; see `jvp`."""
+    trees.check_function(name, f)
     given, directions, structure = trees.paired(name, primals, tangents)
-    values = trees.all_below(given, name)
-    fitted = [trees.fitting(t, v, name, "tangent") for t, v in zip(directions, values, strict=True)]
+    values = trees.all_below(given, name, structure)
+    fitted = trees.all_fitting(directions, values, structure, name, "tangent")
     results, moved, out_structure, aux = push(name, f, values, fitted, structure, has_aux)
     moved = [trees.zero_tangent(y) if t is None else t for y, t in zip(results, moved, strict=True)]
     value = trees.unflatten(out_structure, [trees.like_inputs(y, given) for y in results])

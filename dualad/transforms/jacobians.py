@@ -60,6 +60,8 @@ def jacrev(
 
     Raises
     ------
+    TypeError
+        If f cannot be called.
     GradientError
         When called, if an output is complex and `holomorphic` not set: see `vjp` and `jacfwd`.
     DTypeError
@@ -100,11 +102,12 @@ def jacfwd(
            [0., 4.]])
     """
     several = isinstance(argnums, (tuple, list))
+    trees.check_function("jacfwd", f)
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        chosen, primals = of_arguments("jacfwd", f, argnums, args, kwargs)
-        inputs = Inputs("jacfwd", primals, holomorphic)
+        chosen, primals, places = of_arguments("jacfwd", f, argnums, args, kwargs)
+        inputs = Inputs("jacfwd", primals, holomorphic, argnums=places)
         _check_real(inputs, inputs.values, "arguments")
         if holomorphic:
             trees.check_complex(inputs.values, "jacfwd", "is for complex arguments")
@@ -162,11 +165,12 @@ def hessian(
            [2., 0.]])
     """
     several = isinstance(argnums, (tuple, list))
+    trees.check_function("hessian", f)
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        chosen, primals = of_arguments("hessian", f, argnums, args, kwargs)
-        tape, aux = taped("hessian", chosen, primals, has_aux, holomorphic)
+        chosen, primals, places = of_arguments("hessian", f, argnums, args, kwargs)
+        tape, aux = taped("hessian", chosen, primals, has_aux, holomorphic, places)
         first = rows(tape, chunk_size, record=True)
         second = iter(rows(Tape(tape.inputs, first), chunk_size))
         hessians = []
@@ -183,11 +187,12 @@ def _jacobian(
     name: str, f: Any, argnums: Any, has_aux: bool, holomorphic: bool, blocks: Any, chunk_size: int | None
 ) -> Callable[..., Any]:
     several = isinstance(argnums, (tuple, list))
+    trees.check_function(name, f)
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        chosen, primals = of_arguments(name, f, argnums, args, kwargs)
-        tape, aux = taped(name, chosen, primals, has_aux, holomorphic)
+        chosen, primals, places = of_arguments(name, f, argnums, args, kwargs)
+        tape, aux = taped(name, chosen, primals, has_aux, holomorphic, places)
         jacobians = [_for_arguments(tape.inputs, row, several) for row in blocks(tape, chunk_size)]
         result = trees.unflatten(tape.structure, jacobians)
         return (result, aux) if has_aux else result

@@ -104,6 +104,7 @@ def ggnvp(
     >>> dualad.ggnvp(f, loss, (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
     array([ 4., 16.])
     """
+    trees.check_function("ggnvp", loss, " as the loss")
     trees.check_tuples("ggnvp", primals, tangents)
     tape, aux = taped("ggnvp", f, tuple(primals), has_aux)
     forward = tape.transposed()

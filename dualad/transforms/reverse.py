@@ -8,6 +8,7 @@ from typing import Any
 
 from ..engine.fit import zeros
 from ..engine.namespace import ops
+from ..engine.operands import type_name
 from ..engine.tensor import Tensor, raw_value, wrap
 from ..errors import GradientError
 from . import trees
@@ -35,6 +36,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     Raises
     ------
+    TypeError
+        If f cannot be called.
     DTypeError
         If a primal is not of a floating dtype.
     GradientError, ShapeError, DTypeError
@@ -84,6 +87,8 @@ def value_and_grad(
 
     Raises
     ------
+    TypeError
+        If f cannot be called.
     GradientError
         When called, if f gives no single real number (complex if `holomorphic`).
     DTypeError
@@ -173,6 +178,7 @@ def elementwise_grad(
     >>> dualad.elementwise_grad(np.square)(np.array([1.0, 2.0]))
     array([2., 4.])
     """
+    trees.check_function("elementwise_grad", f)
 
     @functools.wraps(f, updated=())
     def total(*args: Any, **kwargs: Any) -> Any:
@@ -199,12 +205,13 @@ def stop_gradient(tree: Any) -> Any:
 def _gradient(
     name: str, f: Any, argnums: Any, has_aux: bool, holomorphic: bool, arranged: Any
 ) -> Callable[..., Any]:
+    trees.check_function(name, f)
     several = isinstance(argnums, (tuple, list))
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        chosen, primals = of_arguments(name, f, argnums, args, kwargs)
-        tape, aux = taped(name, chosen, primals, has_aux, holomorphic)
+        chosen, primals, places = of_arguments(name, f, argnums, args, kwargs)
+        tape, aux = taped(name, chosen, primals, has_aux, holomorphic, places)
         gradients = tape.as_given(tape.gradients([unit(tape)], retain=False))
         return arranged(tape.value, aux, tuple(gradients) if several else gradients[0])
 
@@ -213,8 +220,8 @@ def _gradient(
 
 def of_arguments(
     name: str, f: Callable[..., Any], argnums: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Return f as a function of the arguments that `argnums` names, and these.
+) -> tuple[Callable[..., Any], tuple[Any, ...], tuple[int, ...]]:
+    """Return f as a function of the arguments that `argnums` names, these, and their places.
 
     Raises
     ------
@@ -225,14 +232,15 @@ def of_arguments(
     """
     wanted = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
     count = len(args)
-    if not all(isinstance(n, int) for n in wanted):
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in wanted):
         raise TypeError(f"{name}: argnums must be an int or a tuple of ints, got {argnums!r}")
     for n in wanted:
         if not -count <= n < count:
             raise GradientError(
-                f"{name}: argnums names argument {n}, but {count} positional arguments were given"
+                f"{name}: argnums names argument {n}, but {count} positional "
+                + ("argument was given" if count == 1 else "arguments were given")
             )
-    places = [n % count for n in wanted]
+    places = tuple(n % count for n in wanted)
     if len(set(places)) < len(places):
         raise GradientError(f"{name}: argnums names an argument twice, got {argnums}")
 
@@ -242,7 +250,7 @@ def of_arguments(
             filled[n] = part
         return f(*filled, **kwargs)
 
-    return chosen, tuple(args[n] for n in places)
+    return chosen, tuple(args[n] for n in places), places
 
 
 def unit(tape: Tape) -> Any:
@@ -257,7 +265,7 @@ def unit(tape: Tape) -> Any:
     kind = "complex" if holomorphic else "real"
     y: Any = tape.outputs[0] if tape.structure.is_leaf() else None
     if not hasattr(y, "shape") and not isinstance(y, (bool, int, float, complex)):
-        got = str(tape.structure) if y is None else type(y).__name__
+        got = trees.shown(tape.structure) if y is None else type_name(y)
         raise GradientError(
             f"{name}: the function must return one {kind} number, got {got}; for a function of several "
             "results use dualad.vjp or dualad.jacobian"

@@ -29,14 +29,19 @@ class Inputs:
         derivatives of complex analysis come out.
     linear : bool
         Whether what is taped is a pullback, which rules must know: that of the user's may not be linear.
+    argnums : tuple of int, optional
+        Which of the function's arguments the primals are, for errors; all of them by default.
     """
 
-    def __init__(self, name: str, primals: Any, transposes: bool = False, linear: bool = False) -> None:
+    def __init__(
+        self, name: str, primals: Any, transposes: bool = False, linear: bool = False,
+        argnums: tuple[int, ...] | None = None,
+    ) -> None:  # fmt: skip
         level = fresh_level()
         self.name, self.level = name, TransposedLevel(level) if linear else level
         self.transposes = transposes
         self.given, self.structure = trees.flatten(primals)
-        self.values = trees.all_below(self.given, name)
+        self.values = trees.all_below(self.given, name, self.structure, argnums)
         self.leaves = [Leaf(self.level, v.shape, v.dtype) for v in self.values]
 
     def tensors(self) -> Any:
@@ -129,13 +134,9 @@ class Tape:
         leaves, structure = trees.flatten(given)
         name = self.inputs.name
         if structure != self.structure:
-            raise GradientError(
-                f"{name}: the {what} has the structure {structure}, expected {self.structure}"
-            )
-        return [
-            trees.fitting(g, y, name, what) if trees.is_differentiable(y) else None
-            for y, g in zip(self.outputs, leaves, strict=True)
-        ]
+            got, expected = trees.both_shown(structure, self.structure)
+            raise GradientError(f"{name}: the {what} has the structure {got}, expected {expected}")
+        return trees.all_fitting(leaves, self.outputs, structure, name, what)
 
     def as_given(self, gradients: list[Any]) -> Any:
         """Return gradients, one for each leaf of the inputs, as the pytree that was given."""
@@ -167,8 +168,9 @@ class Tape:
 
 
 def taped(
-    name: str, f: Callable[..., Any], primals: Any, has_aux: bool = False, holomorphic: bool = False
-) -> tuple[Tape, Any]:
+    name: str, f: Callable[..., Any], primals: Any, has_aux: bool = False, holomorphic: bool = False,
+    argnums: tuple[int, ...] | None = None,
+) -> tuple[Tape, Any]:  # fmt: skip
     """Evaluate f once, on the parts of a tuple; return its tape, and its auxiliary output or None.
 
     Raises
@@ -176,8 +178,11 @@ def taped(
     DTypeError
         If a primal is not of a floating dtype; if one, or the result, is not complex although
         `holomorphic`.
+    TypeError
+        If f cannot be called.
     """
-    inputs = Inputs(name, primals, transposes=holomorphic)
+    trees.check_function(name, f)
+    inputs = Inputs(name, primals, transposes=holomorphic, argnums=argnums)
     if holomorphic:
         trees.check_complex(inputs.values, name, "is for complex arguments")
     with recording_from(inputs.level):

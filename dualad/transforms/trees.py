@@ -16,7 +16,7 @@ from ..dtypes import complex64, float32
 from ..engine.dataclasses import NAMESPACE, registered
 from ..engine.fit import zeros
 from ..engine.namespace import ops
-from ..engine.operands import plain_array, snapshot
+from ..engine.operands import plain_array, snapshot, type_name
 from ..engine.tensor import Tensor, plain, raw_value
 from ..errors import DTypeError, GradientError, ShapeError
 
@@ -39,6 +39,43 @@ def unflatten(structure: Any, leaves: Any) -> Any:
     return optree.tree_unflatten(structure, leaves)
 
 
+def shown(structure: Any) -> str:
+    """Return a structure in words: as Python writes it, with a star for each leaf."""
+    if structure.is_leaf():
+        return "*"
+    kind, parts = structure.type, [shown(child) for child in structure.children()]
+    if kind in (None, type(None)):
+        return "None"
+    if kind is tuple:
+        return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+    if kind is list:
+        return f"[{', '.join(parts)}]"
+    names = getattr(kind, "_fields", structure.entries())  # those of a named tuple
+    if issubclass(kind, dict):
+        inside = "{" + ", ".join(f"{n!r}: {p}" for n, p in zip(names, parts, strict=True)) + "}"
+        return inside if kind is dict else f"{kind.__name__}({inside})"
+    named = [f"{n}={p}" if isinstance(n, str) else p for n, p in zip(names, parts, strict=True)]
+    return f"{kind.__name__}({', '.join(named)})"
+
+
+def both_shown(got: Any, expected: Any) -> tuple[str, str]:
+    """Return two structures that differ in words that differ: with what is static, if it is that."""
+    words = shown(got), shown(expected)
+    return words if words[0] != words[1] else (str(got), str(expected))
+
+
+def path_of(structure: Any, i: int, skip: int = 0) -> str:
+    """Return how Python would reach a leaf, such as ``"['w'][0]"``, from `skip` levels below the top on."""
+    text: str = optree.treespec_accessors(structure)[i][skip:].codify("")
+    return text
+
+
+def check_function(name: str, f: Any, role: str = "") -> None:
+    """Raise TypeError unless f, in the role it is given in, can be called."""
+    if not callable(f):
+        raise TypeError(f"{name}: expected a function{role}, got {type_name(f)}")
+
+
 def parted(name: str, out: Any, has_aux: bool) -> tuple[Any, Any]:
     """Return what a function gave as its output and its auxiliary output, None if it has none.
 
@@ -51,7 +88,7 @@ def parted(name: str, out: Any, has_aux: bool) -> tuple[Any, Any]:
         return out, None
     if not isinstance(out, tuple) or len(out) != 2:
         raise GradientError(
-            f"{name}: with has_aux=True the function must return (output, aux), got {type(out).__name__}"
+            f"{name}: with has_aux=True the function must return (output, aux), got {type_name(out)}"
         )
     return out
 
@@ -70,7 +107,8 @@ def paired(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[Any]
     given, structure = flatten(tuple(primals))
     directions, got = flatten(tuple(tangents))
     if got != structure:
-        raise GradientError(f"{name}: the tangents have the structure {got}, the primals {structure}")
+        words = both_shown(got, structure)
+        raise GradientError(f"{name}: the tangents have the structure {words[0]}, the primals {words[1]}")
     return given, directions, structure
 
 
@@ -78,7 +116,8 @@ def check_tuples(name: str, primals: Any, tangents: Any) -> None:
     """Raise TypeError unless both are tuples, or lists."""
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise TypeError(
-            f"{name}: primals and tangents must be tuples, of as many parts as f has arguments: (x,), (t,)"
+            f"{name}: primals and tangents must be tuples, of as many parts as f has arguments: (x,), (t,); "
+            f"got {type_name(primals)} and {type_name(tangents)}"
         )
 
 
@@ -95,9 +134,7 @@ def below(leaf: Any, name: str) -> Any:
     leaf = plain_array(leaf)
     if not isinstance(leaf, Tensor) and BY_TYPE[type(leaf)] is None:
         hint = "; write 2.0 rather than 2" if isinstance(leaf, int) else ""
-        raise DTypeError(
-            f"{name}: can only differentiate in arrays and floats, got {type(leaf).__name__}{hint}"
-        )
+        raise DTypeError(f"{name}: can only differentiate in arrays and floats, got {type_name(leaf)}{hint}")
     if not DTYPES[leaf.dtype].is_differentiable:
         raise DTypeError(f"{name}: can only differentiate in floating-point arrays, got {DTYPES[leaf.dtype]}")
     if isinstance(leaf, Tensor):
@@ -107,14 +144,32 @@ def below(leaf: Any, name: str) -> Any:
     return snapshot(leaf)
 
 
-def all_below(leaves: list[Any], name: str) -> list[Any]:
-    """Return what a transform computes with for each leaf; numbers are put on the device of the arrays."""
-    values = [below(leaf, name) for leaf in leaves]
+def all_below(
+    leaves: list[Any], name: str, structure: Any = None, argnums: tuple[int, ...] | None = None
+) -> list[Any]:
+    """Return what a transform computes with for each leaf; numbers are put on the device of the arrays.
+
+    `structure` is that of the tuple of arguments they are from, and `argnums` which these are among the
+    function's, for errors.
+    """
+    try:
+        values = [below(leaf, name) for leaf in leaves]
+    except DTypeError:
+        for i, leaf in enumerate(leaves if structure is not None else ()):
+            below(leaf, f"{name}: {_argument(structure, i, argnums)}")
+        raise
     numbers = [is_number(leaf) for leaf in leaves]
     home = next((raw_value(v) for v, n in zip(values, numbers, strict=True) if not n), None)
     if home is None or isinstance(home, (np.ndarray, np.generic)) or not any(numbers):
         return values
     return [number_beside(v, home) if n else v for v, n in zip(values, numbers, strict=True)]
+
+
+def _argument(structure: Any, i: int, argnums: tuple[int, ...] | None) -> str:
+    """Return in words where a leaf is among a function's arguments."""
+    n = optree.treespec_accessors(structure)[i][0].entry
+    path = path_of(structure, i, skip=1)
+    return f"argument {n if argnums is None else argnums[n]}" + (f", at {path}" if path else "")
 
 
 def is_number(leaf: Any) -> bool:
@@ -185,6 +240,28 @@ def fitting(given: Any, primal: Any, name: str, what: str) -> Any:
     return below(t, name)
 
 
+def all_fitting(given: list[Any], primals: list[Any], structure: Any, name: str, what: str) -> list[Any]:
+    """Return a user's tangents or cotangents as those that go with primals, or with results.
+
+    None stands for what has no derivative: integers, and what is no array.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If one does not fit; where there are several, the message has the path of that one.
+    """
+
+    def fitted(i: int, where: str) -> Any:
+        return fitting(given[i], primals[i], name, what + where) if is_differentiable(primals[i]) else None
+
+    try:
+        return [fitted(i, "") for i in range(len(given))]
+    except (ShapeError, DTypeError):
+        for i in range(len(given) if len(given) > 1 else 0):
+            fitted(i, f" at {path_of(structure, i)}")
+        raise
+
+
 def is_differentiable(y: Any) -> bool:
     """Return whether a result is an array of a dtype that has derivatives."""
     return hasattr(y, "dtype") and DTYPES[y.dtype].is_differentiable
@@ -199,7 +276,7 @@ def check_complex(values: list[Any], name: str, what: str) -> None:
     """Raise DTypeError unless all values are complex, as those of holomorphic functions are."""
     for value in values:
         if not is_complex(value):
-            got = DTYPES[value.dtype] if hasattr(value, "dtype") else type(value).__name__
+            got = DTYPES[value.dtype] if hasattr(value, "dtype") else type_name(value)
             raise DTypeError(f"{name}: holomorphic=True {what}, got {got}; leave it out for real functions")
 
 
