@@ -79,10 +79,10 @@ def tracked_names(f: Any, level: int) -> list[str]:
     if not isinstance(f, FunctionType):
         return []
     names = inspect.getclosurevars(f)
-    return [n for n, x in {**names.globals, **names.nonlocals}.items() if _reaches(x, level)]
+    return [n for n, x in {**names.globals, **names.nonlocals}.items() if reaches(x, level)]
 
 
-def _reaches(x: Any, level: int) -> bool:
+def reaches(x: Any, level: int) -> bool:
     """Return whether a Tensor, or one in a collection, is of at least a level."""
     parts = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else [x]
     return max(map(level_of, parts), default=-1) >= level

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from copy import copy
 from functools import update_wrapper
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .engine.node import Standin
 from .engine.operands import type_name
 from .engine.tensor import Tensor, raw_value
 from .errors import ShapeError
+from .levels import reaches
 from .op import REGISTRY, Op
 from .rules import Map
 
@@ -27,6 +29,8 @@ _RESERVED = {
     "y": "the result", "g": "the cotangent", "t": "the tangent", "like": "what the argument is like",
     "xp": "the namespace", "position": "the place of the argument",
 }  # fmt: skip
+
+_CONSTANTS = (bool, int, float, str, type(None))
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -69,7 +73,7 @@ def primitive(
     Raises
     ------
     TypeError
-        If the maps do not fit the function's arguments.
+        If the maps do not fit the function's arguments. By the op: if a keyword is a Tensor with a history.
     ValueError
         If dualad has an op of that name.
 
@@ -99,6 +103,13 @@ def primitive(
     tensor([[-0.2500, -0.1250],
             [-0.1250, -0.0625]], dtype=dualad.float64)
     """
+    for m in maps:
+        if m is not None and not isinstance(m, Map):
+            of = f" {m.__name__}" if isinstance(m, FunctionType) else ""
+            raise TypeError(
+                f"primitive{of}: expected maps, such as Scale(rule), got {type_name(m)}; write "
+                "@primitive(map, ...) above the function"
+            )
 
     def decorate(f: Callable[..., Any]) -> Primitive:
         return Primitive(f, maps, name=name, shape=shape, dtype=dtype, batch=batch, node_name=node_name)
@@ -179,6 +190,12 @@ class Primitive(Op):
         missing = [k for k, v in static.items() if v is inspect.Parameter.empty]
         if missing:
             raise TypeError(f"{self.name}: missing keyword argument {missing[0]!r}")
+        tracked = [k for k, v in static.items() if type(v) not in _CONSTANTS and reaches(v, 0)]
+        if tracked:
+            raise TypeError(
+                f"{self.name}: the keyword argument {tracked[0]!r} is a Tensor that is differentiated, or "
+                "batched by vmap, which would be lost: arrays go by position, each with a map"
+            )
         return super().__call__(*args, **static)
 
     def below(self, *values: Any, **static: Any) -> Any:
@@ -248,12 +265,6 @@ def _arguments(name: str, parameters: list[inspect.Parameter]) -> list[str]:
 
 def _check_maps(name: str, arguments: list[str], maps: tuple[Map | None, ...]) -> None:
     """Raise unless there is a map for each argument."""
-    for m in maps:
-        if m is not None and not isinstance(m, Map):
-            raise TypeError(
-                f"primitive {name}: expected maps, such as Scale(rule), got {type_name(m)}; write "
-                "@primitive(map, ...) above the function"
-            )
     if maps and len(maps) != len(arguments):
         raise TypeError(
             f"primitive {name}: {len(maps)} maps for {len(arguments)} arguments, {', '.join(arguments)}; "

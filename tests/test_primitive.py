@@ -339,3 +339,26 @@ def test_wrong_examples():
         check_rule(cube, np.ones(2))
     with pytest.raises(TypeError, match="cube: no argument of an example is of a floating dtype"):
         check_rule(cube, (np.arange(3),))
+
+
+def test_a_tensor_with_a_history_is_no_keyword():
+    @dualad.primitive(Scale(lambda xp, x, *, n: n * x ** (n - 1)))
+    def power(x, *, n):
+        return x**n
+
+    x = np.array([0.5, 2.0])
+    with pytest.raises(TypeError, match="power: the keyword argument 'n' is a Tensor"):
+        dualad.grad(lambda n: power(x, n=n).sum())(2.0)
+    with pytest.raises(TypeError, match="'n' is a Tensor that is differentiated, or batched"):
+        dualad.vmap(lambda n: power(x, n=n))(np.array([2.0, 3.0]))
+    with pytest.raises(TypeError, match="arrays go by position"):
+        dualad.jvp(lambda n: power(x, n=[n, n]), (2.0,), (1.0,))
+    assert dualad.grad(lambda x: power(x, n=2.0))(3.0) == 6.0
+
+
+def test_the_decorator_is_called():
+    def f(x):
+        return x
+
+    with pytest.raises(TypeError, match=r"primitive f: expected maps, .* write @primitive\(map"):
+        dualad.primitive(f)
