@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from .engine.namespace import ops
-from .engine.node import GROUND
+from .engine.node import GROUND, Batch
 from .engine.tensor import Tensor, raw_value, wrap
-from .errors import BackendError, GradientError, ShapeError
+from .errors import BackendError, BatchError, GradientError, ShapeError
 from .transforms import trees
 from .transforms.jacobians import fewer, rows
 from .transforms.linear import pushing
@@ -61,6 +61,8 @@ def for_scipy(f: Callable[..., Any], x0: Any, *args: Any, **kwargs: Any) -> Prob
     GradientError
         If an unknown is being differentiated by a transform around: through a solver's iterations
         there is no derivative.
+    BatchError
+        If an unknown is one of a batch of `vmap`.
 
     Examples
     --------
@@ -154,7 +156,7 @@ class Problem:
         """Return f of a vector: one real number as it is, all else as a vector of residuals."""
         unknowns = trees.unflatten(self._unknowns.structure, self._unknowns.parts(x))
         y = self._f(unknowns, *self._args, **self._kwargs)
-        leaves, structure = trees.flatten(y)
+        leaves, structure = trees.flatten(_something("for_scipy", y))
         results = [ops.asarray(leaf) for leaf in leaves]
         if structure.is_leaf() and not results[0].ndim and not results[0].dtype.is_complex:
             return results[0].to("cpu", "float64")
@@ -163,26 +165,46 @@ class Problem:
         return ops.concat(vectors) if vectors else ops.zeros(0, dtype="float64")
 
 
+def _check_ground(what: str, x: Tensor) -> None:
+    """Raise if a Tensor belongs to a transform around, as solvers see numbers only.
+
+    Raises
+    ------
+    BatchError
+        If it is one of a batch.
+    GradientError
+        If it is differentiated.
+    """
+    if type(x._node) is Batch:
+        raise BatchError(
+            f"for_scipy: {what} batched by vmap, and a solver has one problem at a time; solve them in a loop"
+        )
+    if x._node is not None and x._node.level != GROUND:
+        raise GradientError(
+            f"for_scipy: {what} being differentiated by a transform around, and there is no derivative "
+            "through a solver's iterations; use dualad.stop_gradient, or dualad.custom_root to have one by "
+            "the equations"
+        )
+
+
 class _Unknowns:
     """How a pytree lies in a vector."""
 
     def __init__(self, tree: Any) -> None:
         self.given, self.structure = trees.flatten(tree)
-        likes = [wrap(trees.below(leaf, "for_scipy")) for leaf in self.given]
-        for like in likes:
-            if like._node is not None and like._node.level != GROUND:
-                raise GradientError(
-                    "for_scipy: an unknown is being differentiated by a transform around, and there is no "
-                    "derivative through a solver's iterations; use dualad.stop_gradient"
-                )
+        likes = []
+        for i, leaf in enumerate(self.given):
+            path = trees.path_of(self.structure, i)
+            where = f" at {path}" if path else ""
+            likes.append(wrap(trees.below(leaf, f"for_scipy: an unknown{where}")))
+            _check_ground(f"an unknown{where} is", likes[-1])
         self.likes = [(like.shape, like.dtype, like.device) for like in likes]
 
     def ravel(self, tree: Any) -> np.ndarray:
         leaves, structure = trees.flatten(tree)
         if structure != self.structure:
-            raise GradientError(
-                f"for_scipy: the unknowns have the structure {structure}, not {self.structure}"
-            )
+            got, expected = trees.both_shown(structure, self.structure)
+            raise GradientError(f"for_scipy: the unknowns have the structure {got}, not {expected}")
         parts = [np.zeros(0)]
         for leaf, (shape, _, _) in zip(leaves, self.likes, strict=True):
             array = np.asarray(ops.asarray(leaf).detach().to("cpu"))
@@ -212,11 +234,7 @@ class _Point:
         self.x = x.copy()  # solvers write to theirs
         self.tape, _ = taped("for_scipy", f, (self.x,))
         (y,) = self.tape.outputs
-        if y._node is not None and y._node.level != GROUND:
-            raise GradientError(
-                "for_scipy: f depends on what a transform around differentiates, and there is no derivative "
-                "through a solver's iterations; use dualad.stop_gradient"
-            )
+        _check_ground("f depends on what is", y)
         raw = np.asarray(raw_value(y))
         self.value = raw if raw.ndim else float(raw)
 
@@ -349,8 +367,7 @@ def root(f: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> Any:
     >>> round(found.x["x"], 6), round(found.x["y"], 6)
     (1.0, 2.0)
     """
-    trees.check_function("root", f)
-    problem = Problem(lambda x, *more: [f(x, *more)], x0, *_arguments(args))
+    problem = Problem(_residuals("root", f), x0, *_arguments(args))
     if options.get("method", "hybr").lower() in _TAKE_JACOBIANS:
         options = {"jac": problem.jac, **options}
     return _solved(problem, _scipy("root").optimize.root(problem.fun, problem.x0, **options))
@@ -386,12 +403,23 @@ def least_squares(f: Callable[..., Any], x0: Any, args: Any = (), **options: Any
     >>> round(found.x["a"], 6), round(found.x["k"], 6)
     (2.5, 1.3)
     """
-    trees.check_function("least_squares", f)
-    problem = Problem(lambda x, *more: [f(x, *more)], x0, *_arguments(args))
+    problem = Problem(_residuals("least_squares", f), x0, *_arguments(args))
     options = {"jac": problem.jac, **options}
     return _solved(
         problem, _scipy("least_squares").optimize.least_squares(problem.fun, problem.x0, **options)
     )
+
+
+def _residuals(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of which even one number is taken as a vector."""
+    trees.check_function(name, f)
+    return lambda x, *more: [_something(name, f(x, *more))]
+
+
+def _something(name: str, y: Any) -> Any:
+    if y is None:
+        raise GradientError(f"{name}: f must return numbers, got NoneType")
+    return y
 
 
 def _arguments(args: Any) -> tuple[Any, ...]:

@@ -235,3 +235,62 @@ def test_the_form_of_pytorch():
     assert x.grad.tolist() == [6.0, 12.0]
     with pytest.raises(dualad.GradientError, match="jvp: The vector v can only be None"):
         functional.jvp(lambda x: x, x)
+
+
+JACOBIANS = [dualad.jacrev, dualad.jacfwd, dualad.jacobian, dualad.hessian]
+
+
+@pytest.mark.parametrize("jacobian", JACOBIANS)
+@pytest.mark.parametrize(
+    ("f", "says"),
+    [
+        (lambda x: {"a": x, "b": ["s"]}, r"got str at \['b'\]\[0\]; with has_aux=True"),
+        (lambda x: (x, dualad.argmax(x)), r"got dualad.int64 at \[1\];"),
+        (lambda x: np.arange(3), "got dualad.int64;"),
+        (lambda x: x > 0, "got dualad.bool;"),
+        (lambda x: None, "got NoneType;"),
+    ],
+)
+def test_outputs_that_have_no_jacobian_are_refused(jacobian, f, says):
+    """Zeros would say that they do not depend on anything."""
+    with pytest.raises(dualad.GradientError, match=f"^{jacobian.__name__}: the function must give .*{says}"):
+        jacobian(f)(np.ones(2))
+
+
+@pytest.mark.parametrize("jacobian", JACOBIANS)
+def test_numbers_and_nothing_are_outputs(jacobian):
+    found = jacobian(lambda x: {"x": x * 2.0, "n": 3, "s": 0.5, "none": None})(1.5)
+    x = 0.0 if jacobian is dualad.hessian else 2.0
+    assert found == {"x": x, "n": 0.0, "s": 0.0, "none": None}
+
+
+@pytest.mark.parametrize("jacobian", JACOBIANS)
+def test_the_size_of_chunks_is_checked_at_once(jacobian):
+    with pytest.raises(ValueError, match=f"^{jacobian.__name__}: chunk_size must be at least 1, got 0"):
+        jacobian(dualad.sin, chunk_size=0)
+    with pytest.raises(TypeError, match=f"^{jacobian.__name__}: chunk_size must be an integer or None"):
+        jacobian(dualad.sin, chunk_size=1.5)
+
+
+def test_a_random_function_differs_between_columns_if_asked_for():
+    dualad.manual_seed(0)
+    draws = []
+
+    def f(x):
+        draws.append(dualad.rand(3, dtype=dualad.float64))
+        return {"r": x * draws[-1], "n": dualad.sum(x)}
+
+    x = np.ones(3)
+    found = dualad.jacfwd(f, randomness="different")(x)
+    same = dualad.jacfwd(f, randomness="same")(x)
+    assert found["n"].tolist() == same["n"].tolist() == [1.0] * 3
+    for jacobian in (found["r"], same["r"]):
+        slopes = np.diag(jacobian)
+        assert np.array_equal(jacobian, np.diag(slopes))
+        assert len(set(slopes)) == 3
+    with pytest.raises(ValueError, match="jacfwd: with randomness='different' each column has an aux"):
+        dualad.jacfwd(lambda x: (x, x), has_aux=True, randomness="different")
+    with pytest.raises(ValueError, match="jacfwd: randomness must be"):
+        dualad.jacfwd(f, randomness="some")
+    with pytest.raises(dualad.BatchError, match="random"):
+        dualad.jacfwd(f, randomness="error")(x)

@@ -245,7 +245,23 @@ def test_an_error_in_the_function_leaves_nothing_behind():
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda: optimize.minimize(rosenbrock, {"a": 1}), dualad.DTypeError, "write 2.0 rather than 2"),
+        (
+            lambda: optimize.minimize(rosenbrock, {"a": 1}),
+            dualad.DTypeError,
+            r"for_scipy: an unknown at \['a'\]: .*write 2.0 rather than 2",
+        ),
+        (
+            lambda: dualad.vmap(lambda x: optimize.minimize(dualad.sum, {"x": x}).fun)(X),
+            dualad.BatchError,
+            r"for_scipy: an unknown at \['x'\] is batched by vmap",
+        ),
+        (
+            lambda: dualad.vmap(lambda c: optimize.minimize(lambda x: (x - c) ** 2, 0.0).x)(X),
+            dualad.BatchError,
+            "f depends on what is batched by vmap",
+        ),
+        (lambda: optimize.minimize(lambda x: None, 1.0), dualad.GradientError, "numbers, got NoneType"),
+        (lambda: optimize.root(lambda x: None, 1.0), dualad.GradientError, "numbers, got NoneType"),
         (lambda: optimize.minimize(dualad.sin, np.ones(2)), dualad.GradientError, r"one real number.*\(2,\)"),
         (lambda: optimize.for_scipy(dualad.sin, X).hess(X), dualad.GradientError, "for_scipy: the function"),
         (lambda: optimize.for_scipy(dualad.sum, X).fun(X[:2]), dualad.ShapeError, "vector of 5 numbers"),
@@ -260,7 +276,7 @@ def test_an_error_in_the_function_leaves_nothing_behind():
         (
             lambda: dualad.grad(lambda c: optimize.minimize(lambda x: (x - c) ** 2, 0.0).x)(1.0),
             dualad.GradientError,
-            "f depends on what a transform around differentiates",
+            "f depends on what is being differentiated by a transform around",
         ),
     ],
 )

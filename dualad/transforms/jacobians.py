@@ -11,15 +11,18 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+from ..backends.registry import DTYPES
 from ..engine.fit import zeros
 from ..engine.namespace import ops
-from ..engine.tensor import wrap
+from ..engine.operands import type_name
+from ..engine.tensor import Tensor, wrap
 from ..errors import GradientError
+from ..levels import standin
 from . import trees
 from .forward import push
 from .reverse import of_arguments
 from .tape import Inputs, Tape, taped
-from .vmap import vmap
+from .vmap import check_randomness, checked_count, vmap
 
 #: A Jacobian as a list for each output, with a block for each input: a Tensor of the shape of the
 #: output followed by that of the input.
@@ -60,10 +63,11 @@ def jacrev(
 
     Raises
     ------
-    TypeError
-        If f cannot be called.
+    TypeError, ValueError
+        If f cannot be called, or `chunk_size` is no positive integer.
     GradientError
-        When called, if an output is complex and `holomorphic` not set: see `vjp` and `jacfwd`.
+        When called, if an output is complex and `holomorphic` not set: see `vjp` and `jacfwd`; if it is
+        of an integer dtype, or no array and no number.
     DTypeError
         When called, if an argument to differentiate in is not of a floating dtype, or not complex
         although `holomorphic`.
@@ -92,7 +96,8 @@ def jacfwd(
     The parameters and the layout are those of `jacrev`. Arguments must be real unless
     `holomorphic`; outputs may be complex. f is evaluated once (for each chunk), its tangents those of
     all columns at once. `randomness`, as for `vmap`, says what random numbers drawn in f do; the
-    default is that they are the same for all columns.
+    default is that they are the same for all columns; if they are "different", each column is that of
+    another function, and there is no auxiliary output.
 
     Examples
     --------
@@ -102,7 +107,13 @@ def jacfwd(
            [0., 4.]])
     """
     several = isinstance(argnums, (tuple, list))
-    trees.check_function("jacfwd", f)
+    chunk_size = _checked("jacfwd", f, chunk_size)
+    check_randomness("jacfwd", randomness)
+    if has_aux and randomness == "different":
+        raise ValueError(
+            "jacfwd: with randomness='different' each column has an auxiliary output of its own; leave out "
+            "has_aux, or take randomness='same'"
+        )
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
@@ -112,6 +123,7 @@ def jacfwd(
         if holomorphic:
             trees.check_complex(inputs.values, "jacfwd", "is for complex arguments")
         outputs, blocks, structure, aux = _pushed_at_once(inputs, chosen, has_aux, chunk_size, randomness)
+        _check_outputs("jacfwd", outputs, structure)
         if holomorphic:
             trees.check_complex(outputs, "jacfwd", "is for functions that give complex numbers")
         jacobians = [_for_arguments(inputs, row, several) for row in blocks]
@@ -165,12 +177,13 @@ def hessian(
            [2., 0.]])
     """
     several = isinstance(argnums, (tuple, list))
-    trees.check_function("hessian", f)
+    chunk_size = _checked("hessian", f, chunk_size)
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         chosen, primals, places = of_arguments("hessian", f, argnums, args, kwargs)
         tape, aux = taped("hessian", chosen, primals, has_aux, holomorphic, places)
+        _check_outputs("hessian", tape.outputs, tape.structure)
         first = rows(tape, chunk_size, record=True)
         second = iter(rows(Tape(tape.inputs, first), chunk_size))
         hessians = []
@@ -187,17 +200,37 @@ def _jacobian(
     name: str, f: Any, argnums: Any, has_aux: bool, holomorphic: bool, blocks: Any, chunk_size: int | None
 ) -> Callable[..., Any]:
     several = isinstance(argnums, (tuple, list))
-    trees.check_function(name, f)
+    chunk_size = _checked(name, f, chunk_size)
 
     @functools.wraps(f, updated=())
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         chosen, primals, places = of_arguments(name, f, argnums, args, kwargs)
         tape, aux = taped(name, chosen, primals, has_aux, holomorphic, places)
+        _check_outputs(name, tape.outputs, tape.structure)
         jacobians = [_for_arguments(tape.inputs, row, several) for row in blocks(tape, chunk_size)]
         result = trees.unflatten(tape.structure, jacobians)
         return (result, aux) if has_aux else result
 
     return differentiated
+
+
+def _checked(name: str, f: Any, chunk_size: Any) -> int | None:
+    """Return the size of the chunks, if it is one and f a function."""
+    trees.check_function(name, f)
+    return checked_count(f"{name}: chunk_size", chunk_size, 1)
+
+
+def _check_outputs(name: str, outputs: list[Any], structure: Any) -> None:
+    """Raise GradientError unless a function gave arrays of floating dtypes, or Python's numbers."""
+    for i, y in enumerate(outputs if outputs or structure.type is not type(None) else [None]):
+        if trees.is_differentiable(y) or (isinstance(y, (int, float, complex)) and not isinstance(y, bool)):
+            continue
+        path = trees.path_of(structure, i) if outputs else ""
+        got = str(DTYPES[y.dtype]) if hasattr(y, "dtype") else type_name(y)
+        raise GradientError(
+            f"{name}: the function must give arrays of floating dtypes, got {got}{path and ' at ' + path}; "
+            "with has_aux=True it can give (output, aux), and anything as aux"
+        )
 
 
 def _for_arguments(inputs: Inputs, row: list[Any], several: bool) -> Any:
@@ -272,7 +305,8 @@ def _pushed_at_once(
     Returns
     -------
     tuple
-        The leaves of the result, its Jacobian, its structure, and its auxiliary output or None.
+        The leaves of the result, of which arrays have lost their elements; its Jacobian, its structure, and
+        its auxiliary output or None.
     """
     values = [wrap(v) for v in inputs.values]
     counts = [_count(v) for v in values]
@@ -286,6 +320,7 @@ def _pushed_at_once(
     def of_units(units: list[Any]) -> Any:
         results, moved, structure, aux = push(inputs.name, f, inputs.values, units, inputs.structure, has_aux)
         moving = [i for i, t in enumerate(moved) if t is not None]
+        results = [standin(y) if isinstance(y, Tensor) else y for y in results]  # these may differ, if random
         return results, moving, [moved[i] for i in moving], structure, aux
 
     out_axes = (None, None, 0, None, None)

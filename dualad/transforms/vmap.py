@@ -91,9 +91,9 @@ def vmap(
         raise TypeError(f"vmap: expected a function, got {type_name(f)}")
     in_axes = in_axes if in_dims is None else in_dims
     out_axes = out_axes if out_dims is None else out_dims
-    if randomness not in ("error", "different", "same"):
-        raise ValueError(f"vmap: randomness must be 'error', 'different' or 'same', got {randomness!r}")
-    axis_size, chunk_size = _count("axis_size", axis_size, 0), _count("chunk_size", chunk_size, 1)
+    check_randomness("vmap", randomness)
+    axis_size = checked_count("vmap: axis_size", axis_size, 0)
+    chunk_size = checked_count("vmap: chunk_size", chunk_size, 1)
 
     @functools.wraps(f, updated=())
     def batched(*args: Any, **kwargs: Any) -> Any:
@@ -112,16 +112,22 @@ def vmap(
     return batched
 
 
-def _count(name: str, value: Any, least: int) -> int | None:
-    """Return a number of examples that the user named."""
+def check_randomness(name: str, randomness: Any) -> None:
+    """Raise ValueError unless it is one of those that `vmap` knows."""
+    if randomness not in ("error", "different", "same"):
+        raise ValueError(f"{name}: randomness must be 'error', 'different' or 'same', got {randomness!r}")
+
+
+def checked_count(name: str, value: Any, least: int) -> int | None:
+    """Return a number of examples that the user named, in a transform's argument of that name."""
     if value is None:
         return None
     try:
         n = index(value)
     except TypeError:
-        raise TypeError(f"vmap: {name} must be an integer or None, got {value!r}") from None
+        raise TypeError(f"{name} must be an integer or None, got {value!r}") from None
     if n < least:
-        raise ValueError(f"vmap: {name} must be at least {least}, got {n}")
+        raise ValueError(f"{name} must be at least {least}, got {n}")
     return n
 
 
