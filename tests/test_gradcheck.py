@@ -1,5 +1,6 @@
 """`gradcheck`, `gradgradcheck` and `check_grads`: right derivatives pass, wrong ones are named."""
 
+import dataclasses
 import inspect
 import subprocess
 import sys
@@ -321,6 +322,40 @@ def test_large_functions_are_compared_along_directions(half):
     check_grads(lambda x: (calls.append(0), np.sin(x))[1], (x,), 1)
     assert len(calls) < 10
     assert "d result[499] / d args[0][499]" in _report(check_grads, half, (x,), 1)
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "error", "says"),
+    [
+        (lambda x: None, (1.0,), dualad.GradientError, "f gives no floating-point array or number"),
+        (lambda x: 3, (1.0,), dualad.GradientError, "f gives no floating-point array or number"),
+        (lambda x: dualad.argmax(x), (np.ones(3),), dualad.GradientError, "nothing to check"),
+        (lambda x: x.sum(), (np.ones((0, 2)),), dualad.ShapeError, "the arguments have no elements"),
+        (lambda x: [x[:0], x[:0]], (np.ones(2),), dualad.ShapeError, "the results have no elements"),
+    ],
+)
+def test_nothing_to_check_is_no_success(f, args, error, says):
+    with pytest.raises(error, match=f"^check_grads: .*{says}"):
+        check_grads(f, args)
+
+
+def test_dataclasses_are_checked(half):
+    @dataclasses.dataclass
+    class Line:
+        a: object
+        b: object
+
+    check_grads(lambda line, x: Line(line.a * x, line.b**2), (Line(2.0, np.ones(2)), 3.0))
+    text = _report(check_grads, lambda line: Line(half(line.a), line.b), (Line(2.0, 1.0),), 1, ["rev"])
+    assert "Jacobian mismatch for result.a with respect to args[0].a, in reverse mode" in text
+
+
+@pytest.mark.filterwarnings("ignore:gradcheck. an input is of single precision")
+def test_single_precision_is_the_first_that_may_be_the_matter():
+    x = dualad.tensor([0.3, 0.7], requires_grad=True)
+    text = _report(dualad.autograd.gradcheck, lambda x: dualad.exp(x), x)
+    assert "input 0 is of single precision, in which differences with eps=1e-06 are mostly rounding" in text
+    assert "kink" not in text
 
 
 def test_arguments_of_check_grads_are_checked():

@@ -9,7 +9,9 @@ import numpy as np
 import optree
 
 from ..backends.registry import BY_TYPE, DTYPES
+from ..engine.operands import type_name
 from ..engine.tensor import Tensor
+from ..errors import GradientError, ShapeError
 from ..transforms import jvp, trees, vjp
 from . import checks
 from .functions import Function
@@ -58,6 +60,9 @@ def check_grads(
     GradcheckError
         If a derivative is wrong. The message names the argument, the result, the modes and the worst
         entry, with both numbers. It is an AssertionError.
+    TypeError, GradientError, ShapeError
+        If there is nothing to check: no floating-point argument, no floating-point result, or no
+        elements in them.
 
     Notes
     -----
@@ -81,14 +86,13 @@ def check_grads(
 
         return of_arguments
     if not isinstance(args, (tuple, list)):
-        raise TypeError(
-            f"check_grads: args must be a tuple of f's arguments: (x,), got {type(args).__name__}"
-        )
+        raise TypeError(f"check_grads: args must be a tuple of f's arguments: (x,), got {type_name(args)}")
     if not modes or not set(modes) <= {"fwd", "rev"}:
         raise ValueError(f"check_grads: modes must be 'fwd', 'rev' or both, got {modes!r}")
     if order < 1:
         raise ValueError(f"check_grads: order must be 1 or more, got {order}")
     function = _of_floating(f, tuple(args))
+    _check_some(function)
     step, tolerance = TOLERANCES[min(_precision(s.dtype) for s in function.inputs)]
     report = Report(
         step if eps is None else eps,
@@ -129,7 +133,8 @@ def check_orders(
 def _of_floating(f: Callable[..., Any], args: tuple[Any, ...]) -> Function:
     """Return the function of what is of a floating dtype among the arguments, whatever they are."""
     tree: Any = args
-    paths, leaves, structure = optree.tree_flatten_with_accessor(tree)
+    leaves, structure = trees.flatten(tree)
+    paths = optree.treespec_accessors(structure)
     places = [i for i, leaf in enumerate(leaves) if _is_floating(leaf)]
     if not places:
         raise TypeError("check_grads: there is no floating-point array or number among the arguments")
@@ -142,6 +147,26 @@ def _of_floating(f: Callable[..., Any], args: tuple[Any, ...]) -> Function:
 
     names = [paths[i].codify("args") for i in places]
     return Function(of_places, [leaves[i] for i in places], names, lambda _, path: path.codify("result"))
+
+
+def _check_some(function: Function) -> None:
+    """Raise unless there is something to check.
+
+    Raises
+    ------
+    GradientError
+        If f gives nothing of a floating dtype.
+    ShapeError
+        If all of its arguments, or all that it gives, have no elements.
+    """
+    if not function.outputs:
+        raise GradientError(
+            "check_grads: f gives no floating-point array or number, so there is nothing to check; does it "
+            "lack a return?"
+        )
+    for what, spaces in (("arguments", function.inputs), ("results", function.outputs)):
+        if not any(s.size for s in spaces):
+            raise ShapeError(f"check_grads: the {what} have no elements, so there is nothing to check")
 
 
 def _is_floating(leaf: Any) -> bool:

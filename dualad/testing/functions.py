@@ -109,7 +109,8 @@ class Function:
         self.f = f
         self.inputs = [Space(name, x) for name, x in zip(names, point, strict=True)]
         self.point = [s.vector(x) for s, x in zip(self.inputs, point, strict=True)]
-        paths, leaves, _ = optree.tree_flatten_with_accessor(f(*self.arguments()))
+        leaves, structure = trees.flatten(f(*self.arguments()))
+        paths = optree.treespec_accessors(structure)
         self.places = [i for i, y in enumerate(leaves) if _counts(y)]
         self.outputs = [Space(named(i, paths[i]), leaves[i]) for i in self.places]
         self.count = len(leaves)

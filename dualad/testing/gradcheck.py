@@ -15,7 +15,7 @@ from ..engine.tensor import Tensor
 from ..transforms import trees, vjp
 from . import checks
 from .functions import Function
-from .report import GradcheckError, Report
+from .report import SINGLE, SMALL_STEP, GradcheckError, Report
 
 
 def gradcheck(
@@ -272,7 +272,7 @@ def _of_tracked(name: str, func: Any, inputs: Any, eps: float) -> Function:
     places = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     if not places:
         raise ValueError(f"{name}: no input requires grad: there is nothing to check")
-    if any(given[i].dtype.name in ("float32", "complex64") for i in places) and eps < 1e-4:
+    if any(given[i].dtype.name in SINGLE for i in places) and eps < SMALL_STEP:
         warnings.warn(
             f"{name}: an input is of single precision, in which differences with eps={eps} say little; "
             "use float64",

@@ -72,6 +72,9 @@ class Report:
 
 _SHOWN = 10
 
+#: The dtypes of single precision, and the step below which differences in them say little.
+SINGLE, SMALL_STEP = ("float32", "complex64"), 1e-4
+
 
 def excess(found: np.ndarray, numerical: np.ndarray, atol: float, rtol: float) -> np.ndarray:
     """Return by how much entries differ more than they may; infinity where one is NaN or infinite."""
@@ -84,6 +87,11 @@ def _hints(
     f: Function, k: int, i: int, row: int, column: int, found: np.ndarray, numerical: np.ndarray, eps: float
 ) -> list[str]:
     """Return what may be the matter."""
+    if f.inputs[i].dtype.name in SINGLE and eps < SMALL_STEP:
+        return [
+            f"{f.inputs[i].name} is of single precision, in which differences with eps={eps:g} are mostly "
+            "rounding: use float64, or a larger eps, atol and rtol."
+        ]
     unit = np.zeros(f.inputs[i].size)
     unit[column] = eps
     here, again, ahead, behind = (f.value(i, step * unit)[k][row] for step in (0, 0, 1, -1))
