@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -19,8 +20,21 @@ from .levels import bare, level_of, without_level
 
 Values = list[Any]
 
-#: Whose rules have been seen to be odd functions: that takes a call more, and is looked at once.
-_odd: WeakSet[Any] = WeakSet()
+_known: WeakSet[Any] = WeakSet()
+
+
+def is_known(owner: Any) -> bool:
+    """Return whether something has been called once more and so been found to be linear."""
+    try:
+        return owner in _known
+    except TypeError:  # it is no object that can be known again
+        return False
+
+
+def remember(owner: Any) -> None:
+    """Have `is_known` tell that something need not be called once more."""
+    with suppress(TypeError):
+        _known.add(owner)
 
 
 class LinearRule(NamedTuple):
@@ -57,13 +71,12 @@ class LinearRule(NamedTuple):
         fixed = [y for y in results if y is not None and level_of(y) != level]
         if any(map(not_zero, fixed)):
             return "it gives what does not move with it, and is not 0"
-        if self.owner in _odd:
+        if is_known(self.owner):
             return None
         opposite = function([None if x is None else -without_level(x, level) for x in vectors])
-        for y, z in zip(results, opposite, strict=True):
-            if not_opposite(y, z):
-                return "for the opposite it does not give the opposite"
-        _odd.add(self.owner)
+        if any(not_opposite(y, z) for y, z in zip(results, opposite, strict=True)):
+            return "for the opposite it does not give the opposite"
+        remember(self.owner)
         return None
 
     def refuse(self, fault: str | None) -> None:
@@ -152,7 +165,8 @@ def not_opposite(y: Tensor | None, z: Tensor | None) -> bool:
         return other is not None and not_zero(other)
     a, b = (ops.asarray(raw_value(x)) for x in (y, z))
     size = ops.abs(a) + ops.abs(b)
-    return bool(ops.any(ops.abs(a + b) > 1e-3 * size))
+    rounding = 1e-6 * ops.sum(size)  # elements may be small differences of large terms
+    return bool(ops.any(ops.abs(a + b) > 1e-3 * size + rounding))
 
 
 def _small(x: Tensor) -> Any:

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable
 from copy import copy
 from functools import update_wrapper
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -105,10 +104,9 @@ def primitive(
     """
     for m in maps:
         if m is not None and not isinstance(m, Map):
-            of = f" {m.__name__}" if isinstance(m, FunctionType) else ""
             raise TypeError(
-                f"primitive{of}: expected maps, such as Scale(rule), got {type_name(m)}; write "
-                "@primitive(map, ...) above the function"
+                f"{getattr(m, '__name__', 'primitive')}: primitive expected maps, such as Scale(rule), got "
+                f"{type_name(m)}; write @primitive(map, ...) above the function"
             )
 
     def decorate(f: Callable[..., Any]) -> Primitive:

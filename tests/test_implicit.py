@@ -388,3 +388,85 @@ def test_missing_and_wrong_solvers():
 
     with pytest.raises(dualad.GradientError, match=r"the solver must return a pair, \(solution, aux\)"):
         dualad.grad(lambda a: solver(0.0, a))(1.0)
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("matvec", [lambda x: 2 * x + 1, lambda x: x * x, lambda x: np.abs(x)])
+def test_a_matrix_that_is_not_linear(matvec):
+    b = np.array([1.0, 2.0])
+    for run in (
+        lambda: dualad.custom_linear_solve(matvec, b),
+        lambda: dualad.grad(lambda b: dualad.custom_linear_solve(matvec, b, lambda f, b: b, "cg").sum())(b),
+        lambda: dualad.vmap(lambda b: dualad.custom_linear_solve(matvec, b))(np.stack([b, 3 * b])),
+    ):
+        with pytest.raises(dualad.GradientError, match="matvec is not linear"):
+            run()
+
+
+def test_a_matrix_that_is_seen_once_to_be_linear():
+    calls = []
+
+    def matvec(x):
+        calls.append(x)
+        return 3 * x
+
+    solve = lambda matvec, b: b / 3  # noqa: E731
+    for count in (2, 2):
+        assert dualad.custom_linear_solve(matvec, np.ones(2), solve).tolist() == [1 / 3, 1 / 3]
+        assert len(calls) == count
+
+
+def test_arrays_are_solved_as_arrays():
+    solve = dualad.custom_linear_solve
+    assert type(solve(lambda x: 2 * x, np.ones(2))) is np.ndarray
+    assert type(solve(lambda x: {"a": 2 * x["a"]}, {"a": np.ones(2)})["a"]) is np.ndarray
+    assert type(solve(lambda x: 2 * x, dualad.ones(2))) is dualad.Tensor
+    assert type(solve(lambda x, a: a @ x, np.ones(2), args=(dualad.eye(2),))) is dualad.Tensor
+
+
+@pytest.mark.parametrize(
+    ("solution", "error", "message"),
+    [
+        (None, dualad.GradientError, "sqrt: the solver must give the solution, .* got NoneType"),
+        ("failed", dualad.GradientError, "sqrt: the solver must give the solution, .* got str"),
+        (np.ones(3), dualad.ShapeError, r"sqrt: .* at what the solver gave, of shape \(3,\): subtract"),
+    ],
+)
+def test_a_solver_that_gives_no_solution(solution, error, message):
+    @dualad.custom_root(lambda x, a: x * x - a)
+    def sqrt(x0, a):
+        return solution
+
+    with pytest.raises(error, match=message):
+        dualad.grad(lambda a: sqrt(None, a).sum())(np.ones(2))
+
+
+def test_options_of_a_solver():
+    def equation(x, a):
+        return x * x - a
+
+    @dualad.custom_root(equation)
+    def sqrt(x0, a, tolerance=1e-9):
+        return np.sqrt(float(a))
+
+    with pytest.raises(
+        TypeError, match=r"equation is given all arguments of the solver, 3 .*functools\.partial"
+    ):
+        dualad.grad(lambda a: sqrt(1.0, a, tolerance=1e-6))(4.0)
+
+
+def test_what_is_no_function():
+    for make, message in [
+        (
+            lambda: dualad.custom_root(3),
+            "custom_root: expected a function, the equation's left side, got int",
+        ),
+        (lambda: dualad.custom_fixed_point(3), "custom_fixed_point: expected a function"),
+        (lambda: dualad.custom_root(_quadratic)(3), "custom_root: expected a function, the solver, got int"),
+        (lambda: dualad.custom_linear_solve(3, 1.0), "custom_linear_solve: expected a function, matvec"),
+        (lambda: dualad.checkpoint(3), "checkpoint: expected a function, got int"),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            make()

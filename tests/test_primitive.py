@@ -360,5 +360,5 @@ def test_the_decorator_is_called():
     def f(x):
         return x
 
-    with pytest.raises(TypeError, match=r"primitive f: expected maps, .* write @primitive\(map"):
+    with pytest.raises(TypeError, match=r"f: primitive expected maps, .* write @primitive\(map"):
         dualad.primitive(f)

@@ -61,6 +61,7 @@ def checkpoint(f: Callable[..., Any], *, preserve_rng_state: bool = True) -> Cal
     >>> dualad.grad(lambda x: layer(layer(x)))(0.0)
     0.0
     """
+    trees.check_function("checkpoint", f)
     options = Options(preserve_rng_state=preserve_rng_state)
 
     @functools.wraps(f, updated=())

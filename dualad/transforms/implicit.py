@@ -18,6 +18,7 @@ from typing import Any
 
 from .implicit_calls import Equation, System, adjoint_of, decorated, difference_of, like_tree, solved
 from .linear_systems import SOLVERS, Solver
+from .trees import check_function
 
 _SOLVERS = "a function solve(matvec, b), or one of 'dense', 'bicgstab', 'cg', 'gmres'"
 
@@ -38,8 +39,9 @@ def custom_root(
         that it can be differentiated.
     tangent_solve : callable or {"dense", "bicgstab", "cg", "gmres"}
         Solves the linear systems of the derivatives: ``tangent_solve(matvec, b)`` gives the x for which
-        ``matvec(x)`` is b, for the derivative of f in x and for its adjoint. "dense" builds the matrix,
-        the others are SciPy's, which do not.
+        ``matvec(x)`` is b, for the derivative of f in x and for its adjoint. "dense" builds the matrix, and
+        raises if it is singular. The others are SciPy's, which do not build it, and cannot tell: of a
+        singular system that has solutions they give one, such as the shortest.
     symmetric : bool
         Whether the derivative of f in x is its own adjoint, as where f is a gradient.
     has_aux : bool
@@ -49,8 +51,10 @@ def custom_root(
     -------
     callable
         A decorator for the solver, a function ``solver(x0, *args)`` that gives x. It is called on
-        Tensors without history or on what it was given, and may be any program. The solution does not
-        move with `x0`. Under `vmap` it is called for one example after the other.
+        Tensors without history or on what it was given, and may be any program. All its arguments but the
+        first are those of f: options of the solver alone are bound before, by `functools.partial`, or
+        ignored by f. The solution does not move with `x0`. Under `vmap` it is called for one example after
+        the other.
 
     Raises
     ------
@@ -58,7 +62,10 @@ def custom_root(
         When differentiated, if f gives something of another structure or shape than x.
     GradientError
         When differentiated, if the derivative of f in x is singular, or SciPy's method does not converge;
-        if f depends on a Tensor that is differentiated and is not among its arguments.
+        if f depends on a Tensor that is differentiated and is not among its arguments; if the solver gives
+        something that is no array.
+    TypeError
+        If f or the solver cannot be called, or the solver is given other arguments than f takes.
 
     Notes
     -----
@@ -78,6 +85,7 @@ def custom_root(
     >>> f"{dualad.grad(root, argnums=1)(1.0, 10.0):.6f}"  # 1 / (3 x² + 1)
     '0.076923'
     """
+    check_function("custom_root", f, ", the equation's left side")
     solve = _solver("custom_root", tangent_solve)
     equation = Equation("custom_root", f, (f,), solve, symmetric, has_aux, tangent_solve != "dense")
     return functools.partial(decorated, equation)
@@ -109,9 +117,9 @@ def custom_fixed_point(
     >>> dualad.grad(sqrt, argnums=1)(1.0, 4.0)
     0.25
     """
-    solve = _solver("custom_fixed_point", tangent_solve)
-
     name = "custom_fixed_point"
+    check_function(name, f)
+    solve = _solver(name, tangent_solve)
 
     def difference(x: Any, *args: Any) -> Any:
         return difference_of(like_tree(name, "what the function gives", f(x, *args), x), x)
@@ -140,7 +148,8 @@ def custom_linear_solve(
         The right side.
     solve : callable or {"dense", "bicgstab", "cg", "gmres"}
         ``solve(matvec, b)`` gives x, where `matvec` takes x alone. It is called on Tensors without history,
-        or on what was given, and may be any program. The names are those of `custom_root`.
+        or on what was given, and may be any program. The names are those of `custom_root`, as is what they do
+        with a singular matrix.
     transpose_solve : callable or str, optional
         The same for the adjoint system, which reverse mode needs. By default it is `solve`, if that is one
         of the names or the matrix is symmetric.
@@ -158,7 +167,8 @@ def custom_linear_solve(
     ShapeError
         If `matvec` or `solve` give something of another structure or shape than b.
     GradientError
-        If the matrix is singular, or SciPy's method does not converge; if `matvec` depends on a Tensor that
+        If the matrix is singular, or SciPy's method does not converge; if `matvec` is seen not to be linear:
+        for twice the opposite of x it does not give twice the opposite; if `matvec` depends on a Tensor that
         is differentiated and is not in `args`.
 
     Examples
@@ -174,6 +184,7 @@ def custom_linear_solve(
     array([1. , 0.5])
     """
     name = "custom_linear_solve"
+    check_function(name, matvec, ", matvec")
     chosen = _solver(name, solve)
     if transpose_solve is not None:
         transposed: Solver | None = _solver(name, transpose_solve)
@@ -195,6 +206,7 @@ def custom_linear_solve(
         transposed,
         has_aux,
         solve != "dense",
+        matvec,
     )
     return solved(system, tuple(args), b)
 

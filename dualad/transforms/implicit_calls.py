@@ -16,8 +16,9 @@ from ..engine.operands import type_name
 from ..engine.recording import RECORDING
 from ..errors import GradientError, MissingDerivativeError, ShapeError
 from ..levels import argument, refuse_closed, tracked_names
+from ..linear_tape import is_known, not_opposite, remember
 from . import trees
-from .arguments import Arguments, Outputs, pair, positional, signature_of
+from .arguments import Arguments, Outputs, as_tensor, is_array, pair, positional, signature_of
 from .forward import jvp
 from .linear import linearize
 from .linear_systems import Solver
@@ -40,6 +41,7 @@ class System(NamedTuple):
     solve_adjoint: Solver | None
     has_aux: bool
     opaque: bool  # whether the solvers may be any program
+    matvec: Any = None  # the user's function, if it has to be seen whether it is linear
 
     def without_aux(self) -> System:
         """Return the system whose solver gives the solution alone."""
@@ -71,7 +73,8 @@ def solved(system: System, args: tuple[Any, ...], b: Any) -> Any:
     arguments = Arguments(system.name, (args, b))
     rule = _SolveCall(system, arguments)
     if not arguments.values:
-        return rule.outputs.tree(rule.compute([]))
+        outs = [trees.like_inputs(y, arguments.leaves) for y in rule.compute([])]
+        return rule.outputs.tree(outs)
     arguments.keep()
     outs = call(rule, arguments.values)
     arguments.forget()
@@ -159,7 +162,16 @@ class _RootCall(_ImplicitCall):
         self.opaque = True
 
     def solve(self, arguments: Any) -> Any:
-        return self.solver(*arguments)
+        given = self.solver(*arguments)
+        x = given[0] if self.has_aux and isinstance(given, (tuple, list)) and given else given
+        leaves = trees.flatten(x)[0]
+        wrong = next((y for y in leaves if not is_array(y)), None if leaves else x)
+        if wrong is not None or not leaves:
+            raise GradientError(
+                f"{self.name}: the solver must give the solution, an array or a pytree of arrays, got "
+                f"{type_name(wrong)}"
+            )
+        return given
 
     def residual(self, arguments: Any, x: Any) -> Any:
         return self.equation.residual(x, *arguments[1:])
@@ -181,10 +193,23 @@ class _SolveCall(_ImplicitCall):
             given = self.linear.solve(self.linear.bind(args, b), b)
         except np.linalg.LinAlgError as error:
             raise GradientError(f"{self.name}: the linear system has no single solution: {error}") from error
-        if not self.has_aux:
-            return like_tree(self.name, "what solve gives", given, b)
-        x, aux = pair(self.name, "solve", given, "(solution, aux)")
-        return like_tree(self.name, "what solve gives", x, b), aux
+        x, aux = pair(self.name, "solve", given, "(solution, aux)") if self.has_aux else (given, None)
+        like_tree(self.name, "what solve gives", x, b)
+        if self.linear.matvec is not None and not is_known(self.linear.matvec):
+            self._check_linear(self.linear.bind(args, b), x)
+        return (x, aux) if self.has_aux else x
+
+    def _check_linear(self, matvec: Callable[[Any], Any], x: Any) -> None:
+        """Raise unless the matrix does to -2 x what a linear function does."""
+        leaves, structure = trees.flatten(x)
+        once = trees.flatten(matvec(x))[0]
+        twice = trees.flatten(matvec(trees.unflatten(structure, [-2 * a for a in leaves])))[0]
+        if any(not_opposite(2 * as_tensor(y), as_tensor(z)) for y, z in zip(once, twice, strict=True)):
+            raise GradientError(
+                f"{self.name}: matvec is not linear: for -2 times the solution it does not give -2 times "
+                "what it gives for it; custom_root is for other equations"
+            )
+        remember(self.linear.matvec)
 
     def residual(self, arguments: Any, x: Any) -> Any:
         args, b = arguments
@@ -207,7 +232,30 @@ class Equation(NamedTuple):
 
     def residual(self, x: Any, *args: Any) -> Any:
         """Return the left side, of the structure and shapes of x."""
-        return like_tree(self.name, "the equation's left side", self.f(x, *args), x)
+        try:
+            left = self.f(x, *args)
+        except (ShapeError, ValueError) as error:
+            shapes = [tuple(a.shape) for a in trees.flatten(x)[0]]
+            raise ShapeError(
+                f"{self.name}: the equation's left side cannot be computed at what the solver gave, of shape "
+                f"{', '.join(map(str, shapes))}: {error}"
+            ) from error
+        return like_tree(self.name, "the equation's left side", left, x)
+
+    def check_takes(self, args: tuple[Any, ...]) -> None:
+        """Raise TypeError unless the user's function takes the arguments of the solver."""
+        f = self.functions[0]
+        signature = signature_of(f)
+        if signature is None:
+            return
+        try:
+            signature.bind(*args)
+        except TypeError as error:
+            raise TypeError(
+                f"{self.name}: the equation {getattr(f, '__name__', type_name(f))} is given all arguments of "
+                f"the solver, {len(args)} with defaults, and does not take them: {error}. Bind options of "
+                "the solver alone before, with functools.partial, or let the equation ignore them"
+            ) from None
 
     def system(self) -> System:
         """Return the system with the derivative in x; the arguments of its matrix are x and `args`."""
@@ -224,6 +272,7 @@ class Equation(NamedTuple):
 
 def decorated(equation: Equation, solver: Callable[..., Any]) -> Callable[..., Any]:
     """Return a solver as a function that is differentiated by the equation it solves."""
+    trees.check_function(equation.name, solver, ", the solver")
     signature = signature_of(solver)
     name = f"{equation.name} of {getattr(solver, '__name__', type_name(solver))}"
     named = equation._replace(name=name)
@@ -235,6 +284,7 @@ def decorated(equation: Equation, solver: Callable[..., Any]) -> Callable[..., A
         arguments = Arguments(name, args)
         if not arguments.values:
             return solver(*args)
+        named.check_takes(args)
         arguments.keep()
         rule = _RootCall(solver, named, arguments)
         outs = call(rule, arguments.values)
