@@ -199,3 +199,52 @@ def test_what_can_be_asked_of_a_tensor_inside():
     assert seen[0] == ((4,), 1, 4, 4, dualad.float64, "cpu", 32, False, True)
     text = "tensor(shape=({}), dtype=dualad.float64, one of 3 in a vmap)"
     assert seen[1] == (text.format("4,"), text.format(""), None, None)
+
+
+# -- arrays that are the same for all ----------------------------------------------------------------
+
+
+def _adds(x, a):
+    a += 1.0
+    return x + a
+
+
+@pytest.mark.parametrize("by_keyword", [False, True])
+@pytest.mark.parametrize("chunk_size", [None, 1, 2])
+def test_writing_to_an_array_that_is_the_same_for_all_is_not_seen_by_the_caller(by_keyword, chunk_size):
+    a = np.zeros(4)
+    for given in (a, dualad.asarray(a), [a]):
+        f = (lambda x, a: _adds(x, a[0])) if isinstance(given, list) else _adds
+        mapped = vmap(f, in_axes=0 if by_keyword else (0, None), chunk_size=chunk_size)
+        got = mapped(X, a=given) if by_keyword else mapped(X, given)
+        np.testing.assert_array_equal(got, X + 1)
+    np.testing.assert_array_equal(a, 0.0)
+
+
+def test_an_array_that_is_the_same_for_all_is_read_at_indices_that_differ():
+    i = np.array([2, 0])
+    _same(vmap(lambda t, i: t[i], in_axes=(None, 0))(X, i), X[i])
+    _same(vmap(lambda i, t: t[i])(i, t=X), X[i])
+    _same(vmap(lambda i, p: p["t"][i, 0])(i, p={"t": X}), X[i, 0])
+    for closure in (lambda i: X[i], lambda i: np.take(X, i), lambda i: np.eye(4)[i]):
+        with pytest.raises(dualad.BatchError, match=r"dualad\.asarray\(table\)\[i\] or dualad\.take"):
+            vmap(closure)(i)
+    _same(vmap(lambda i: dualad.asarray(X)[i])(i), X[i])
+    _same(vmap(lambda i: dualad.take(X, i, axis=0))(i), X[i])
+
+
+def test_what_is_no_array_of_numbers_is_handed_on_as_it_is():
+    seen = []
+    for given in ("ab", np.array(["a"]), np.array([None]), np.float64(2.0), [], {}, None, 3, object()):
+        vmap(lambda x, k: (seen.append(k), x)[1], in_axes=(0, None))(X, given)
+        assert type(seen.pop()) is type(given)
+        vmap(lambda x, *, k: (seen.append(k), x)[1])(X, k=given)
+        assert seen.pop() is given
+    log = []
+    vmap(lambda x, log: (log.append(1), x)[1])(X, log=log)
+    assert log == [1]
+
+
+def test_an_array_that_is_the_same_for_all_comes_out_as_it_went_in():
+    _same(vmap(lambda x, w: w, in_axes=(0, None), out_axes=None)(X, W), W)
+    _same(vmap(lambda x, w: w, in_axes=(0, None))(X, W), np.stack([W] * 3))

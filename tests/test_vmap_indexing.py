@@ -1,6 +1,9 @@
 """Indexing inside vmap: any key, with index arrays that differ between examples or not, is NumPy's."""
 
+from functools import partial
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -181,3 +184,85 @@ def test_reads_and_writes_in_nested_vmaps(drawn):
             want[key] = -1.0
             assert np.array_equal(read[i, j].numpy(), x[j][key])
             assert np.array_equal(written[i, j].numpy(), want)
+
+
+ROWS = {
+    "row": lambda x, i, v: _write(x[i], v),
+    "part of a row": lambda x, i, v: _write(x[i][1:, 0], v[1:, 0]),
+    "row of a row": lambda x, i, v: _write(x[0][i], v[0]),
+    "column": lambda x, i, v: _write(x[:, i], v),
+    "integers": lambda x, i, v: _write(x[i, i, ...], v[0]),
+    "among others": lambda x, i, v: _write(x[None, 1:, i, 0], v[None, 1:, 0]),
+    "from the end": lambda x, i, v: _write(x[-1 - i].T, v),
+    "in place": lambda x, i, v: x[i].__imul__(2.0),
+    "all by a view": lambda x, i, v: _write(x[i], _write(x[...], 5.0)[0]),
+}
+
+
+def _write(view, value):
+    view[...] = value
+    return view
+
+
+@pytest.mark.parametrize("batched", ["index", "index and array", "index, array and value"])
+@pytest.mark.parametrize("how", ROWS)
+def test_a_row_at_an_index_that_differs_is_a_view(how, batched):
+    def change(x, i, v):
+        x = x * 1.0
+        before = x[i]
+        ROWS[how](x, i, v)
+        x[i] += 1.0
+        row = x[i]
+        x[1] *= 3.0
+        return x, before, row
+
+    x, v = np.arange(54.0).reshape(2, 3, 3, 3), -np.arange(1.0, 19).reshape(2, 3, 3)
+    i = np.array([2, 1])
+    axes = ("array" in batched or None) and 0, 0, ("value" in batched or None) and 0
+    x, v = x if axes[0] == 0 else x[0], v if axes[2] == 0 else v[0]
+    each = [change(_of(x, k, axes[0] == 0), i[k], _of(v, k, axes[2] == 0)) for k in range(SIZE)]
+    got = vmap(change, in_axes=axes)(x, i, v)
+    for a, b in zip(got, zip(*each, strict=True), strict=True):
+        np.testing.assert_array_equal(a, np.stack(b))
+
+    def weighted(f, x, v):
+        return sum(np.sum(r * np.cos(k + np.arange(r.size)).reshape(r.shape)) for k, r in enumerate(f(x, v)))
+
+    def looped(x, v):
+        examples = [change(_of(x, k, axes[0] == 0), int(i[k]), _of(v, k, axes[2] == 0)) for k in range(SIZE)]
+        return map(np.stack, zip(*examples, strict=True))
+
+    def mapped(x, v):
+        return vmap(change, in_axes=axes)(x, dualad.asarray(i), v)
+
+    got, want = (dualad.grad(partial(weighted, f), (0, 1))(x, v) for f in (mapped, looped))
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_a_view_at_an_index_that_was_written_to_since_stays_where_it_is():
+    def f(x, i):
+        x = x * 1.0
+        row = x[i]
+        i -= 1
+        x[i] = row  # another place than the row's
+        row += 10.0
+        return x
+
+    x = np.arange(3.0)
+    np.testing.assert_array_equal(
+        vmap(f, in_axes=(None, 0))(x, np.array([1, 2])), [[1.0, 11.0, 2.0], [0.0, 2.0, 12.0]]
+    )
+
+
+def test_what_differs_cannot_be_written_through_a_view_of_what_outlives_the_call():
+    x = dualad.arange(3.0)
+
+    def f(i):
+        row = x[i]
+        row += 1.0
+        return row
+
+    with pytest.raises(dualad.BatchError, match="written into a Tensor"):
+        vmap(f)(np.array([0, 2]))
+    np.testing.assert_array_equal(x.numpy(), [0.0, 1.0, 2.0])

@@ -311,7 +311,9 @@ class Tensor(Operators, Methods):
         if batches:
             raise BatchError(
                 f"{asked} of a Tensor inside vmap: it has a value for each example. Use dualad's functions, "
-                "and dualad.where in place of a branch; or leave it out of in_axes if it is the same for all"
+                "and dualad.where in place of a branch; as an index into a NumPy array, table[i], use it in "
+                "dualad.asarray(table)[i] or dualad.take(table, i, axis=0); or leave it out of in_axes if it "
+                "is the same for all"
             )
 
     def _concrete(self, asked: str) -> Any:

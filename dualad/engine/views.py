@@ -246,7 +246,8 @@ def forget_history(x: Tensor) -> Tensor:
 
 def _remember(handle: Tensor, new: Tensor) -> None:
     """Note what a handle is that is about to be given the values of a `vmap` it has none of yet."""
-    before = batches_of(handle)
+    # A view may have values of it by its index alone, and its root none.
+    before = batches_of(handle if handle._alias is None else handle._alias.family.root())
     for batch in batches_of(new):
         if batch not in before:
             family = _place(handle).family

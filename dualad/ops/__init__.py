@@ -46,7 +46,7 @@ for _name in DESCRIPTIONS:
     REGISTRY[_name].__doc__ = describe(_name, REGISTRY[_name].arguments)
 
 ops.linalg, ops.fft = linalg, fourier
-ops.read_rows, ops.write_rows = gathering.read, gathering.written
+ops.read_rows, ops.write_rows, ops.shows_rows = gathering.read, gathering.written, gathering.shows
 ops.matmul, ops.dot = linalg.matmul, linalg.dot
 ops.matrix_transpose, ops.norm = manipulation.matrix_transpose, linalg.norm
 ops.to, ops.to_cuda, ops.tensor_type = moving.to, moving.to_cuda, moving.tensor_type

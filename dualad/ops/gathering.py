@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.base import is_basic
 from ..backends.registry import BY_TYPE
 from ..batching import is_batched, reshaped, spread
 from ..engine.fit import zeros
 from ..engine.namespace import ops
 from ..engine.node import Batched
-from ..engine.operands import PYTHON_SCALARS
+from ..engine.operands import PYTHON_SCALARS, snapshot
 from ..engine.shapes import broadcast, shape_of
 from ..engine.tensor import Tensor, raw_value
+from ..engine.views import link, same_view
 from ..errors import AxisError, BatchError, ShapeError
 from ..op import REGISTRY, Op
 from ..rules import Joint, Linear
@@ -192,13 +194,13 @@ def _way(x: Tensor, key: Any) -> _Way:
         index = index * shape[a] + more
     rest = [a for a in range(len(basic)) if a not in axes]
     together = axes == list(range(axes[0], axes[0] + len(axes)))
-    return _Way(tuple(basic), shape, (*axes, *rest), len(axes), index, axes[0] if together else 0)
+    return _Way(tuple(basic), shape, (*axes, *rest), len(axes), snapshot(index), axes[0] if together else 0)
 
 
 def _complete(key: Any, x: Tensor) -> list[Any]:
     """Return a key's parts, one for each axis and new axis; what indexes as an array does, as Tensors."""
     parts: list[Any] = []
-    for k in key if type(key) is tuple else (key,):
+    for k in _parts(key):
         part = k if isinstance(k, Tensor) else unwrap_key(k)
         if part is None or part is ... or type(part) is slice:
             parts.append(part)
@@ -240,15 +242,64 @@ def _counted(index: Tensor, n: int, axis: int, x: Tensor) -> Tensor:
 # -- reading and writing -----------------------------------------------------------------------------
 
 
+class Rows:
+    """The step of a view from a Tensor to ``x[key]``, where integers in the key differ between examples."""
+
+    __slots__ = ("parts", "way")
+
+    def __init__(self, way: _Way, key: Any) -> None:
+        self.way = way
+        self.parts = [snapshot(k) if isinstance(k, Tensor) else k for k in _parts(key)]
+
+    def see(self, base: Tensor) -> Tensor:
+        return self.way.as_key_has_it(rows(self.way.rows_of(base), self.way.index))
+
+    def write(self, base: Tensor, view: Tensor) -> Tensor:
+        changed = set_rows(self.way.as_rows_have_it(view), self.way.rows_of(base), self.way.index)
+        return self.way.put_back(changed, base)
+
+    def is_at(self, key: Any) -> bool:
+        """Whether this is the step to ``x[key]``: with the same Tensors, not written to since."""
+        parts = _parts(key)
+        return len(parts) == len(self.parts) and all(map(_is_same, parts, self.parts))
+
+
+def _parts(key: Any) -> tuple[Any, ...]:
+    return key if type(key) is tuple else (key,)
+
+
+def _is_same(k: Any, kept: Any) -> bool:
+    if not isinstance(k, Tensor) or not isinstance(kept, Tensor):
+        return type(k) is type(kept) and bool(np.all(k == kept))
+    k = snapshot(k)
+    return k._value is kept._value and k._node is kept._node
+
+
 def read(x: Tensor, key: Any) -> Tensor:
-    """Return ``x[key]`` for a key with Tensors that differ between examples: a copy."""
-    way = _way(x, key)
-    return way.as_key_has_it(rows(way.rows_of(x), way.index))
+    """Return ``x[key]`` for a key with Tensors that differ between examples.
+
+    For a key of integers and slices it is a view, as it is for an integer, else a copy.
+    """
+    step = Rows(_way(x, key), key)
+    y = step.see(x)
+    return link(y, x, step) if all(map(_is_basic, step.parts)) else y
+
+
+def _is_basic(k: Any) -> bool:
+    """Whether a part of a key is an integer, a slice, an ellipsis or a new axis."""
+    if isinstance(k, Tensor):
+        return not k.ndim and k.dtype.kind != "bool"
+    return is_basic(k)
+
+
+def shows(y: Any, x: Tensor, key: Any) -> bool:
+    """Whether y is, up to date, the view ``x[key]``: `x[i] += 1` has written through it."""
+    return isinstance(y, Tensor) and same_view(y, x, lambda step: type(step) is Rows and step.is_at(key))
 
 
 def written(x: Tensor, value: Any, key: Any) -> Tensor:
     """Return x with ``x[key] = value`` done, for such a key."""
-    masks = [k for k in (key if type(key) is tuple else (key,)) if _is_mask(k)]
+    masks = [k for k in _parts(key) if _is_mask(k)]
     if masks:
         return _masked(x, value, key, masks[0])
     way = _way(x, key)
@@ -280,7 +331,7 @@ def _broadcasts(value: Any, shape: tuple[int, ...]) -> bool:
 
 def _masked(x: Tensor, value: Any, key: Any, mask: Tensor) -> Tensor:
     """Write where a mask is true: choose between the value and what is there."""
-    parts = key if type(key) is tuple else (key,)
+    parts = _parts(key)
     place = next(i for i, k in enumerate(parts) if k is mask)
     before, behind = parts[:place], parts[place + 1 :]
     alone = all(k is ... or (type(k) is slice and k == slice(None)) for k in (*before, *behind))

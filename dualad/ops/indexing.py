@@ -150,7 +150,8 @@ def write(x: Tensor, key: Any, value: Any) -> None:
         If x is a leaf that requires grad, and gradients are recorded.
     """
     if moves(key):
-        assign(x, ops.write_rows(x, _for_writing(x, value), key))
+        if not ops.shows_rows(value, x, key):
+            assign(x, ops.write_rows(x, _for_writing(x, value), key))
         return
     key = unwrap_key(key)
     if isinstance(value, Tensor) and is_basic(key) and same_view(value, x, lambda step: _at(step, key)):

@@ -21,7 +21,7 @@ from ..engine.node import Batch, fresh_level
 from ..engine.operands import PYTHON_SCALARS, plain_array, snapshot, type_name
 from ..engine.tensor import Tensor, batches_of
 from ..engine.views import take_back
-from ..errors import AxisError, BatchError, ShapeError
+from ..errors import AxisError, BatchError, DTypeError, ShapeError
 from . import trees
 
 
@@ -159,7 +159,7 @@ def _applied(
 ) -> Any:
     """Call f with the examples along the first axis of what has them; put them in place in the results."""
     inputs = [_own(x) if a is None else into(x, batch) for x, a in zip(moved, axes, strict=True)]
-    out = f(*trees.unflatten(structure, inputs), **kwargs)
+    out = f(*trees.unflatten(structure, inputs), **{name: _all_own(x) for name, x in kwargs.items()})
     results, out_structure = trees.flatten(out)
     places = _axes_of("out_axes", out_axes, out, len(results))
     return trees.unflatten(
@@ -168,8 +168,25 @@ def _applied(
 
 
 def _own(x: Any) -> Any:
-    """Return an argument that is the same for all examples; a Tensor as another handle: f may write to it."""
-    return snapshot(x) if isinstance(x, Tensor) else x
+    """Return an argument that is the same for all examples; an array as a Tensor of f's own, to write to.
+
+    An index that differs between examples cannot read a NumPy array, and reads a Tensor.
+    """
+    if isinstance(x, Tensor):
+        return snapshot(x)
+    if BY_TYPE[type(x)] is None or type(x) in PYTHON_SCALARS or isinstance(x, np.generic):
+        return x
+    try:
+        return _shared(x)
+    except DTypeError:
+        return x  # of strings or objects, or masked
+
+
+def _all_own(tree: Any) -> Any:
+    """Return an argument by keyword likewise; one without arrays is the very same object."""
+    leaves, structure = trees.flatten(tree)
+    own = [_own(x) for x in leaves]
+    return tree if all(a is b for a, b in zip(own, leaves, strict=True)) else trees.unflatten(structure, own)
 
 
 def _in_chunks(
@@ -282,7 +299,7 @@ def _place(axis: int, ndim: int) -> int:
 def _result(y: Any, axis: int | None, batch: Batch, mapped: list[Any]) -> Any:
     """Return a result without this level, with the axis of examples in its place, as the arguments are."""
     if batch not in batches_of(y):
-        return y if axis is None else _repeated(y, axis, batch, mapped)
+        return trees.like_inputs(y, mapped) if axis is None else _repeated(y, axis, batch, mapped)
     if axis is None:
         raise BatchError(
             f"vmap: out_axes is None for a result, of shape {y.shape}, that differs between examples"
