@@ -521,3 +521,41 @@ def test_deep_graphs_need_no_recursion():
         y = f(y, 0.0) - y + y
     y.backward()
     assert x.grad.item() == 1.0
+
+
+def test_what_is_no_function_is_refused_at_once():
+    f = dualad.custom_vjp(lambda x: x)
+    g = dualad.custom_jvp(lambda x: x)
+    for make, message in [
+        (lambda: f.defvjp(3, lambda r, g: (g,)), "custom_vjp of <lambda>: defvjp: .*, fwd, got int"),
+        (lambda: f.defvjp(lambda x: (x, x), 4), "custom_vjp of <lambda>: defvjp: .*, bwd, got int"),
+        (lambda: g.defjvp(3), "custom_jvp of <lambda>: defjvp: .*, the rule, got int"),
+        (
+            lambda: g.defjvps(None, 3),
+            "custom_jvp of <lambda>: defjvps: .* or None for each argument, got int",
+        ),
+        (lambda: dualad.custom_gradient(3), "custom_gradient: expected a function, got int"),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            make()
+
+
+def test_errors_of_a_custom_gradient_speak_its_language():
+    @dualad.custom_gradient
+    def alone(x):
+        return x
+
+    @dualad.custom_gradient
+    def number(x):
+        return x, 3
+
+    @dualad.custom_gradient
+    def two(x):
+        return x, lambda g: (g, g)
+
+    with pytest.raises(dualad.GradientError, match=r"the function must return a pair, \(output, pullback\)"):
+        dualad.grad(alone)(1.0)
+    with pytest.raises(TypeError, match=r"custom_gradient of number: .* the pullback, got int"):
+        dualad.grad(number)(1.0)
+    with pytest.raises(dualad.GradientError, match="custom_gradient of two: pullback must return"):
+        dualad.grad(two)(1.0)

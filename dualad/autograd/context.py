@@ -100,5 +100,8 @@ def _has_arrays(value: Any) -> bool:
 def _checked(name: str, tensors: tuple[Any, ...]) -> tuple[Any, ...]:
     for i, x in enumerate(tensors):
         if x is not None and not isinstance(x, Tensor):
-            raise TypeError(f"{name} can only save Tensors, but argument {i} is of type {type_name(x)}")
+            raise TypeError(
+                f"{name} can only save Tensors, but argument {i} is of type {type_name(x)}; give apply "
+                "Tensors, dualad.asarray(x), or keep what is none as an attribute of ctx"
+            )
     return tensors

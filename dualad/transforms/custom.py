@@ -34,8 +34,7 @@ class _Custom(ABC):
     _how = ""
 
     def __init__(self, f: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
-        if not callable(f):
-            raise TypeError(f"{self._kind}: expected a function, got {type_name(f)}")
+        trees.check_function(self._kind, f)
         functools.update_wrapper(self, f)
         self._f, self._signature = f, signature_of(f)
         self._name = f"{self._kind} of {getattr(f, '__name__', type_name(f))}"
@@ -139,7 +138,9 @@ class custom_vjp(_Custom):
     dualad.errors.GradientError: custom_vjp of clipped: its bwd is not linear in the cotangent: ...
     """
 
-    _kind, _how, _pulls = "custom_vjp", "call its defvjp(fwd, bwd)", "bwd"
+    _kind, _how = "custom_vjp", "call its defvjp(fwd, bwd)"
+    #: What errors call the two parts of the rule, and what the first gives.
+    _gives, _pulls, _given = "fwd", "bwd", "(output, residuals)"
 
     def __init__(self, f: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
         super().__init__(f, nondiff_argnums)
@@ -157,6 +158,8 @@ class custom_vjp(_Custom):
             ``bwd(*nondiff, residuals, cotangent)`` gives a tuple with a cotangent for each argument that is
             not in `nondiff_argnums`: a pytree like it, None for zero.
         """
+        trees.check_function(f"{self._name}: defvjp", fwd, ", fwd")
+        trees.check_function(f"{self._name}: defvjp", bwd, ", bwd")
         self._fwd, self._bwd = fwd, bwd
 
     def _has_rule(self) -> bool:
@@ -218,6 +221,7 @@ class custom_jvp(_Custom):
             ``jvp(*nondiff, primals, tangents)`` takes tuples of the arguments and their tangents, and
             gives a pair: what f gives, and its tangent, of the same structure.
         """
+        trees.check_function(f"{self._name}: defjvp", jvp, ", the rule")
         self._jvp = jvp
         return jvp
 
@@ -230,6 +234,9 @@ class custom_jvp(_Custom):
             ``jvp(tangent, output, *arguments)`` gives the tangent of the output for that of one argument;
             None for an argument with which the output does not move.
         """
+        for jvp in jvps:
+            if jvp is not None:
+                trees.check_function(f"{self._name}: defjvps", jvp, " or None for each argument")
         if self._nondiff:
             raise TypeError(f"{self._name}: defjvps cannot be used with nondiff_argnums; use defjvp")
 
@@ -280,18 +287,22 @@ def custom_gradient(f: Callable[..., Any]) -> custom_vjp:
     >>> dualad.grad(log1pexp)(100.0)
     1.0
     """
+    trees.check_function("custom_gradient", f)
+    name = f"custom_gradient of {getattr(f, '__name__', type_name(f))}"
+    gives, given = "the function", "(output, pullback)"
 
     @functools.wraps(f)
     def value(*args: Any) -> Any:
-        return pair(f"custom_gradient of {f.__name__}", "it", f(*args), "(output, pullback)")[0]
+        return pair(name, gives, f(*args), given)[0]
 
     def bwd(pullback: Callable[..., Any], cotangent: Any) -> Any:
-        given = pullback(cotangent)
-        return given if isinstance(given, (tuple, list)) else (given,)
+        trees.check_function(name, pullback, " behind the output, the pullback")
+        pulled = pullback(cotangent)
+        return pulled if isinstance(pulled, (tuple, list)) else (pulled,)
 
     function = custom_vjp(value)
-    function._kind, function._name = "custom_gradient", f"custom_gradient of {f.__name__}"
-    function._pulls = "pullback"
+    function._kind, function._name = "custom_gradient", name
+    function._gives, function._pulls, function._given = gives, "pullback", given
     function.defvjp(f, bwd)
     return function
 
@@ -328,7 +339,7 @@ class _PullCall(_TreeCall):
         inputs = [argument(v) for v in values]
         before = [handle(x) for x in inputs]
         given = self.custom._fwd(*self._filled(inputs))
-        out, residuals = pair(self.name, "fwd", given, "(output, residuals)")
+        out, residuals = pair(self.name, self.custom._gives, given, self.custom._given)
         outs = self.outputs.taken(out)
         leaves = trees.flatten(out)[0]
         outputs = [leaves[i] for i in self.outputs.places]
@@ -349,7 +360,7 @@ class _PullCall(_TreeCall):
     def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
         g = self.outputs.cotangents(cotangents, outs)
         given = self.custom._bwd(*self.fixed, kept().tree(), g)
-        return self.inputs.cotangents(given, "bwd")
+        return self.inputs.cotangents(given, self.pulls)
 
 
 class _PushCall(_TreeCall):
