@@ -152,6 +152,26 @@ def test_linearize_agrees_with_jvp_where_a_slope_is_infinite():
     assert dualad.linearize(f, np.array([0.0, 4.0]))[1](np.ones(2)).tolist() == [0.0, 0.25]
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_what_does_not_move_stays_so_where_a_slope_is_infinite():
+    """A column of one input is not spoilt by the infinite slope in another."""
+    roots = lambda x: dualad.stack([dualad.sum(dualad.sqrt(x))] * 3)  # noqa: E731
+    x, along = np.array([0.0, 4.0]), np.array([0.0, 1.0])
+    for jacobian in (dualad.jacobian, dualad.jacfwd, dualad.jacrev):
+        assert jacobian(roots)(x).tolist() == [[np.inf, 0.25]] * 3
+        batch = dualad.vmap(jacobian(roots))(np.stack([x, x + 1]))
+        np.testing.assert_allclose(batch[1], np.full((3, 2), [0.5, 0.5 / 5**0.5]))
+        assert batch[0].tolist() == [[np.inf, 0.25]] * 3
+    assert (
+        dualad.linearize(roots, x)[1](along).tolist()
+        == dualad.jvp(roots, (x,), (along,))[1].tolist()
+        == [0.25] * 3
+    )
+    assert dualad.linearize(dualad.sqrt, 0.0)[1](0.0) == 0.0
+    product = dualad.ggnvp(dualad.sqrt, lambda y: dualad.sum(y**2), (x,), (along,))
+    assert product.tolist() == [0.0, 0.125]
+
+
 def test_linearize_of_complex_functions():
     t = 1j * Z
     _, push = dualad.linearize(lambda z: dualad.exp(z) * dualad.conj(z), Z)

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..engine.fit import space, zeros
+from ..engine.namespace import SPACES
 from ..engine.node import Leaf, TransposedLevel, fresh_level
+from ..engine.operands import arrays_in
 from ..engine.recording import recording_from
 from ..engine.tensor import Tensor, lift, wrap
 from ..engine.walk import Walk
@@ -80,10 +82,12 @@ class Tape:
         Theirs; None for what does not depend on the inputs.
     structure : PyTreeSpec
         That of the result.
+    masks : bool
+        Whether a zero cotangent stays zero, whatever it is multiplied by.
     """
 
     def __init__(self, inputs: Inputs, out: Any) -> None:
-        self.inputs = inputs
+        self.inputs, self.masks = inputs, False
         results, self.structure = trees.flatten(out)
         self.nodes = [inputs.node_of(y) for y in results]
         self.outputs = [inputs.lowered(y) for y in results]
@@ -112,6 +116,8 @@ class Tape:
                 if node is not None and g is not None:
                     g = conjugate(space(g), g) if inputs.transposes else g
                     walk.deposit(node, lift(g) if record else g)
+                    if self.masks:
+                        walk.masked.add(node.number)  # and with it all that it depends on
             found = walk.run(inputs.leaves)
             out = []
             for leaf, value in zip(inputs.leaves, inputs.values, strict=True):
@@ -157,6 +163,8 @@ class Tape:
 
         Its inputs are the outputs that depend on anything here, a list, and its outputs the
         gradients in the inputs. It is laid over cotangents of 1: at 0, all would count as masked.
+        What does not move stays so, as in `jvp`, also where it is multiplied by an infinite slope; such
+        a slope shows in the gradients for these cotangents.
         """
         moving = [i for i, node in enumerate(self.nodes) if node is not None]
         ones = [trees.ones_like(self.outputs[i]) for i in moving]
@@ -164,7 +172,14 @@ class Tape:
         cotangents: list[Any] = [None] * len(self.nodes)
         for i, g in zip(moving, inputs.tensors(), strict=True):
             cotangents[i] = g
-        return Tape(inputs, trees.unflatten(self.inputs.structure, self.gradients(cotangents)))
+        tape = Tape(inputs, trees.unflatten(self.inputs.structure, self.gradients(cotangents)))
+        tape.masks = not all(map(_is_finite, tape.outputs))
+        return tape
+
+
+def _is_finite(x: Any) -> bool:
+    """Return whether all numbers in a Tensor or an array, below all levels, are finite."""
+    return all(bool(SPACES[type(a)].all(SPACES[type(a)].isfinite(a))) for a in arrays_in(x))
 
 
 def taped(
