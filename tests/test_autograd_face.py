@@ -42,6 +42,17 @@ def test_unused_inputs():
         torch.autograd.grad(y, b, materialize_grads=True, allow_unused=False)
 
 
+def test_a_tensor_is_not_its_own_gradient_nor_a_number_its_data():
+    w = leaf([1.0, 2.0])
+    with pytest.raises(RuntimeError, match="can't assign Variable as its own grad"):
+        w.grad = w
+    with pytest.raises(TypeError, match=r"data: expected a Tensor, got float; .* fill_"):
+        w.data = 3.0
+    assert w.grad is None
+    (w * w).sum().backward()
+    assert (w.tolist(), w.grad.tolist()) == ([1.0, 2.0], [2.0, 4.0])
+
+
 def test_the_inputs_of_backward_must_be_some():
     x = leaf(1.0)
     with pytest.raises(RuntimeError, match="must not be empty"):

@@ -203,6 +203,8 @@ class Tensor(Operators, Methods):
 
     @data.setter
     def data(self, value: Any) -> None:
+        if isinstance(value, complex | float | int):
+            raise TypeError(f"data: expected a Tensor, got {type(value).__name__}; write numbers by fill_")
         new = ops.asarray(value).detach()
         for x in (self, new):
             x._check_single("setting .data")
@@ -611,6 +613,8 @@ def _check_grad(x: Tensor, grad: Any) -> None:
     """Raise unless `grad` can be the gradient of x."""
     if not isinstance(grad, Tensor):
         raise TypeError(f"grad: expected a Tensor or None, got {type(grad).__name__}")
+    if grad is x:
+        raise GradientError("grad: can't assign Variable as its own grad; give it x.detach().clone()")
     grad._check_single("setting .grad")
     if grad.shape != x.shape:
         raise ShapeError(f"grad: the gradient has shape {grad.shape}, its Tensor {x.shape}")
