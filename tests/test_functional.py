@@ -463,6 +463,7 @@ LEAVES = [
     (lambda: dualad.jvp(SAME, (1.0, 2), (1.0, 2)), r"jvp: argument 1: .*got int; write"),
     (lambda: dualad.linearize(SAME, PAIR), r"linearize: argument 0, at \['n'\]: .*got str$"),
     (lambda: dualad.hvp(SAME, (PAIR,), (PAIR,)), r"hvp: argument 0, at \['n'\]: .*got str$"),
+    (lambda: dualad.jvp(SAME, (1.0, 2.0), (1.0, "s")), r"jvp: the tangent at \[1\] must be an array or a number, got str$"),
     (lambda: dualad.grad(SAME)(Foreign()), r"grad: argument 0: .*got .*test_functional.Foreign$"),
     (lambda: dualad.jvp(SAME, (PAIR["w"], [X]), (T, [1j * T])), r"jvp: the tangent at \[1\]\[0\] is dualad.complex"),
     (lambda: dualad.vjp(lambda x: {"a": x, "b": [x]}, X)[1]({"a": T, "b": [T[:1]]}),

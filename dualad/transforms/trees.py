@@ -229,7 +229,10 @@ def fitting(given: Any, primal: Any, name: str, what: str) -> Any:
         given = np.asarray(given) * 1.0  # double precision, as Python's own
         if not isinstance(home := raw_value(primal), (np.ndarray, np.generic)):
             given = number_beside(given, home)
-    t = ops.asarray(given) if not isinstance(given, Tensor) else given
+    try:
+        t = given if isinstance(given, Tensor) else ops.asarray(given)
+    except DTypeError:
+        raise DTypeError(f"{name}: the {what} must be an array or a number, got {type_name(given)}") from None
     if tuple(t.shape) != tuple(primal.shape):
         raise ShapeError(f"{name}: the {what} has shape {tuple(t.shape)}, expected {tuple(primal.shape)}")
     dtype = DTYPES[primal.dtype]
