@@ -254,8 +254,12 @@ class Op:
                 call = lambda t, i=i: self.below(*values[:i], t, *values[i + 1 :], **static)  # noqa: E731
                 pushed.append(m.push(xp, t, call, m.pick(readable), static))
         if type(y) is tuple:
-            return tuple(_add([fit(p[k], part) for p in pushed]) for k, part in enumerate(y))
-        return fit(_add([fit(p, y) for p in pushed]), y)
+            return tuple(_add([self.fit(p[k], part) for p in pushed]) for k, part in enumerate(y))
+        return fit(_add([self.fit(p, y) for p in pushed]), y)
+
+    def fit(self, t: Any, y: Any) -> Any:
+        """Return a tangent that a map gave as one of the result."""
+        return fit(t, y)
 
     def push_arrays(
         self, function: Any, values: Any, nodes: Any, level: int, static: dict[str, Any]

@@ -21,6 +21,7 @@ from .engine.tensor import Tensor, raw_value
 from .errors import ShapeError
 from .levels import reaches
 from .op import REGISTRY, Op
+from .rule_checks import checked_tangent, watch
 from .rules import Map
 
 #: What rules call by these names, so that no argument can be.
@@ -162,6 +163,9 @@ class Primitive(Op):
             for k in () if m is None else m.keywords:
                 if k not in self._defaults and k != "position":
                     raise TypeError(f"primitive {name}: a rule reads {k!r}, which is none of its keywords")
+        for m in self.maps:
+            if m is not None:
+                watch(m)
         update_wrapper(self, f)
         self.__name__ = name
 
@@ -195,6 +199,17 @@ class Primitive(Op):
                 "batched by vmap, which would be lost: arrays go by position, each with a map"
             )
         return super().__call__(*args, **static)
+
+    def fit(self, t: Any, y: Any) -> Any:
+        return checked_tangent(self.name, t, y)
+
+    def maps_for(self, count: int) -> list[Any]:
+        maps = super().maps_for(count)
+        if self.variadic:
+            for m in maps:
+                if m is not None:
+                    watch(m)
+        return maps
 
     def below(self, *values: Any, **static: Any) -> Any:
         if self.derives_shape and any(type(v) is Standin for v in values):

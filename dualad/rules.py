@@ -30,12 +30,13 @@ from .backends.registry import DTYPES
 from .engine.fit import fit, zeros
 from .engine.namespace import ops
 from .engine.node import Leaf, Standin, fresh_level
-from .engine.operands import PYTHON_SCALARS
+from .engine.operands import PYTHON_SCALARS, type_name
 from .engine.recording import recording_from
 from .engine.shapes import kept
 from .engine.tensor import Tensor, lift, raw_value
 from .engine.walk import Walk
 from .errors import GradientError, MissingDerivativeError
+from .linear_tape import nonlinear_op
 
 Rule = Callable[..., Any]
 
@@ -286,6 +287,11 @@ class Differential(Map):
     def _missing(self, error: Exception) -> GradientError:
         return GradientError(f"{self.op.name}: there is no derivative here: {error}")
 
+    def _which(self) -> str:
+        named = self.op.arguments
+        name = named[self.position] if self.position < len(named) else str(self.position)
+        return f"{self.op.name}: the rule (Differential) for argument {name!r}"
+
     def _adjoint(self, g: Any, like: Any, reads: Any, static: Any) -> Any:
         """Tape the rule and walk back."""
         assert self.rule is not None
@@ -297,10 +303,22 @@ class Differential(Map):
         walk = Walk()
         walk.named = False
         for root, part in zip(*((y, g) if type(y) is tuple else ((y,), (g,))), strict=True):
+            if not isinstance(root, Tensor):
+                raise GradientError(f"{self._which()} gave {type_name(root)}, expected the tangent, an array")
             if root._node is None or root._node.level != leaf.level:
                 continue
             walk.deposit(root._node, lift(fit(part, root._node)))
-        pulled = walk.run([leaf])
+        try:
+            pulled = walk.run([leaf])
+        except TypeError as error:  # arithmetic with a stand-in, which has no elements
+            op = nonlinear_op(
+                [root._node for root in (y if type(y) is tuple else (y,)) if root._node], [leaf]
+            )
+            if op is None:
+                raise
+            raise GradientError(
+                f"{self._which()} is not linear in t: the derivative of {op} depends on it"
+            ) from error
         first = g[0] if type(g) is list else g
         if leaf not in pulled:
             return zeros(like.shape, like.dtype, beside=first)

@@ -362,3 +362,70 @@ def test_the_decorator_is_called():
 
     with pytest.raises(TypeError, match=r"f: primitive expected maps, .* write @primitive\(map"):
         dualad.primitive(f)
+
+
+WRONG = {
+    "a power": (Differential(lambda xp, t, x: t**2), "is not linear in t"),
+    "an absolute value": (Differential(lambda xp, t: xp.abs(t)), "is not linear in t"),
+    "a square": (Differential(lambda xp, t: t * t), "is not linear in t"),
+    "no differential": (Differential(lambda xp, t: None), "gave NoneType, expected the tangent"),
+    "no factor": (Scale(lambda xp, x: None), "gave NoneType, expected the factor"),
+    "text for a factor": (Scale(lambda xp, x: "x"), "gave str, expected the factor"),
+    "a short factor": (
+        Scale(lambda xp, x: x[:2]),
+        r"gave a factor of shape \(2,\), .* the result's shape, \(3,\)",
+    ),
+    "a broad factor": (Scale(lambda xp, x: xp.stack([x, x])), r"gave a factor of shape \(2, 3\), .* \(3,\)"),
+    "no adjoint": (Linear(lambda xp, g, like: None), "gave NoneType, expected the cotangent"),
+    "a short adjoint": (
+        Linear(lambda xp, g, like: g[:2]),
+        r"gave a cotangent of shape \(2,\), expected \(3,\)",
+    ),
+    "a broad adjoint": (
+        Linear(lambda xp, g, like: xp.stack([g, g])),
+        r"gave a cotangent of shape \(2, 3\), expected \(3,\)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "message"), WRONG.values(), ids=list(WRONG))
+def test_a_wrong_rule_is_named(rule, message):
+    doubled = dualad.primitive(rule, name="doubled_wrongly")(lambda x: 2 * x)
+    x = np.array([1.0, 2.0, 3.0])
+    first = dualad.grad(lambda x: np.sum(doubled(x)))
+    message = f"doubled_wrongly: the rule .* for argument 'x' {message}"
+    for run in (
+        lambda: first(x),
+        lambda: dualad.grad(lambda x: np.sum(first(x)))(x),
+        lambda: check_rule(doubled, (x,)),
+    ):
+        with pytest.raises((dualad.GradientError, dualad.ShapeError), match=message):
+            run()
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (Scale(lambda xp, x: None), "for argument 'x' gave NoneType"),
+        (Scale(lambda xp, x: x[:2]), r"for argument 'x' gave a factor of shape \(2,\)"),
+        (
+            Scale(lambda xp, x: xp.stack([x, x])),
+            r"gave a tangent of shape \(2, 3\) for a result of shape \(3,\)",
+        ),
+        (Differential(lambda xp, t: None), "for argument 'x' gave NoneType, expected the tangent"),
+    ],
+)
+def test_a_wrong_rule_is_named_in_forward_mode(rule, message):
+    doubled = dualad.primitive(rule, name="doubled_wrongly")(lambda x: 2 * x)
+    x = np.array([1.0, 2.0, 3.0])
+    with pytest.raises((dualad.GradientError, dualad.ShapeError), match=f"doubled_wrongly: .*{message}"):
+        dualad.jvp(doubled, (x,), (x,))
+
+
+def test_rules_of_arguments_that_are_broadcast():
+    @dualad.primitive(Scale(lambda xp, x, w: w), Scale(lambda xp, x, w: x))
+    def times(x, w):
+        return x * w
+
+    check_rule(times, (np.array([1.0, 2.0, 3.0]), np.array([[0.5], [1.5]])))
+    check_rule(times, (np.array(2.0), np.array([[0.5], [1.5]])))
