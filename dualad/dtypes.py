@@ -54,6 +54,19 @@ class DType:
         """NumPy's dtype of that name: ``np.dtype(d)`` asks for it."""
         return np.dtype(self.name)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether they name the same type: NumPy's dtypes and scalar types and Python's types can, too."""
+        if self is other:
+            return True
+        if isinstance(other, DType) or not isinstance(other, (np.dtype, type, str)):
+            return NotImplemented
+        try:
+            return as_dtype(other) is self
+        except DTypeError:
+            return False
+
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         return f"dualad.{self.name}"
 
@@ -88,8 +101,8 @@ ALIASES = {
     "cdouble": complex128, "short": int16, "int": int32, "long": int64,
 }  # fmt: skip
 
-# Python's number types, as NumPy and PyTorch read them: float means the default dtype.
-_PYTHON = {bool: bool_, int: int64}
+# Python's number types, as NumPy and PyTorch read them: what they are in Python.
+_PYTHON = {bool: bool_, int: int64, float: float64, complex: complex128}
 
 _default = float32
 
@@ -135,7 +148,10 @@ def set_default_dtype(dtype: DType) -> None:
 
 
 def as_dtype(dtype: object) -> DType:
-    """Return the DType that `dtype` names: a DType, its name, or Python's bool, int, float, complex.
+    """Return the DType that `dtype` names.
+
+    It is a DType, its name or NumPy's code for it (``"f8"``), the dtype of an array library, or one of
+    Python's bool, int, float and complex, of which the last two are in double precision.
 
     Raises
     ------
@@ -144,16 +160,19 @@ def as_dtype(dtype: object) -> DType:
     """
     if isinstance(dtype, DType):
         return dtype
-    if dtype is float:
-        return _default
-    if dtype is complex:
-        return complex_of(_default)
     if isinstance(dtype, type) and dtype in _PYTHON:
         return _PYTHON[dtype]
     # NumPy's dtype objects and scalar types, and those of other libraries, carry the name.
     name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or dtype
     if isinstance(name, str) and name in BY_NAME:
         return BY_NAME[name]
+    if isinstance(dtype, str):
+        try:
+            name = np.dtype(dtype).name
+        except TypeError:
+            name = dtype
+        if name in BY_NAME:
+            return BY_NAME[name]
     raise DTypeError(f"not a data type: {dtype!r}; use one such as dualad.float32")
 
 

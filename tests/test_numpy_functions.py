@@ -258,3 +258,52 @@ def test_what_is_not_available_is_named(call, says):
 def test_einsum_names_what_does_not_fit(subscripts, shapes, says):
     with pytest.raises(dualad.ShapeError, match=says):
         dualad.einsum(subscripts, *(dualad.ones(s) for s in shapes))
+
+
+CHOICES = {
+    "where": lambda x: np.where(x > 0.5, 0.1, 0.2),
+    "where, an integer": lambda x: np.where(x > 0.5, 1, 0.2),
+    "where, integers": lambda x: np.where(x > 0.5, 1, 0),
+    "where, complex": lambda x: np.where(x > 0.5, 0.1j, 0.2),
+    "where, one of them": lambda x: np.where(x > 0.5, x, 0.1),
+    "where, single precision": lambda x: np.where(x > 0.5, x.astype(np.float32), 0.1),
+    "select": lambda x: np.select([x > 0.5], [0.1], 0.2),
+    "select, default": lambda x: np.select([x > 0.5], [0.1]),
+    "select, several": lambda x: np.select([x > 0.5, x > 0.2], [x, 0.1], 0.2),
+    "select, single precision": lambda x: np.select([x > 0.5, x > 0.2], [x.astype(np.float32), 0.1], 0.2),
+    "select, an array": lambda x: np.select([x > 0.5], [0.1], x),
+    "astype(float)": lambda x: x.astype(np.float32).astype(float),
+    "astype(complex)": lambda x: x.astype(complex),
+    "a mask as numbers": lambda x: (x > 0.5).astype(float),
+    "astype, a code": lambda x: x.astype("f4").astype("d"),
+    "zeros_like": lambda x: np.zeros_like(x, dtype=float),
+    "sum": lambda x: np.sum(x > 0.5, dtype=float),
+    "trace": lambda x: np.outer(x, x).trace(),
+    "trace, above": lambda x: np.outer(x, x).trace(1),
+    "np.trace": lambda x: np.trace(np.outer(x, x), -1),
+    "diagonal": lambda x: np.outer(x, x).diagonal(),
+    "diagonal of axes": lambda x: (np.outer(x, x)[:, None] * x[:, None]).diagonal(-1, 2, 0),
+    "searchsorted": lambda x: x.searchsorted(0.5),
+    "searchsorted, right": lambda x: x.searchsorted(x, "right"),
+    "searchsorted, a list": lambda x: x.searchsorted([0.1, 0.9]),
+    "round()": lambda x: round(x[1], 1),
+}
+
+
+@pytest.mark.parametrize("how", CHOICES)
+def test_numbers_have_the_dtype_that_numpy_gives_them(how):
+    x = np.array([0.1, 0.34, 0.7])
+    got, want = CHOICES[how](dualad.asarray(x, requires_grad=True)).detach().numpy(), CHOICES[how](x)
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got, want)
+
+
+def test_python_s_rounding_without_digits_gives_a_tensor():
+    assert round(dualad.tensor(2.5)).tolist() == 2.0
+
+
+def test_the_trace_does_not_look_beside_the_diagonal():
+    assert np.trace(dualad.tensor([[1.0, np.nan], [np.inf, 2.0]])).item() == 3.0
+    with pytest.raises(TypeError, match="unexpected keyword argument 'dim3'"):
+        dualad.eye(2).diagonal(dim3=1)
+    assert dualad.ones(2, 3, 4).diagonal(dim1=0, dim2=2).shape == (3, 2)

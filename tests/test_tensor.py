@@ -248,3 +248,34 @@ def test_a_numpy_scalar_meets_a_tensor_on_any_device(device):
         assert (y.device, y.tolist()) == (x.device, [2.0, 4.0])
     assert dualad.grad(lambda x: (x * np.float32(3)).sum())(x).tolist() == [3.0, 3.0]
     assert dualad.vmap(lambda x: x * np.float32(3))(x).tolist() == [3.0, 6.0]
+
+
+def test_python_s_types_are_in_double_precision_and_the_default_is_not():
+    assert dualad.tensor([1], dtype=float).dtype is dualad.float64
+    assert dualad.zeros(2, dtype=complex).dtype is dualad.complex128
+    assert dualad.ones(2).to(float).dtype is dualad.float64
+    assert dualad.Tensor([1]).dtype is dualad.float32
+    assert dualad.tensor([1.0]).dtype is dualad.float32
+
+
+def test_dtypes_are_compared_with_numpys():
+    d = dualad.float64
+    for same in (np.float64, np.dtype("f8"), float, "float64", "d"):
+        assert d == same
+        assert same == d
+    for other in (
+        np.float32,
+        np.dtype("f4"),
+        int,
+        "float32",
+        "no such",
+        dualad.float32,
+        None,
+        1,
+        object,
+        np.dtype("O"),
+    ):
+        assert d != other
+    assert {d: 1}[dualad.float64] == 1
+    with pytest.raises(dualad.DTypeError, match="not a data type: 'no such'"):
+        dualad.zeros(2, dtype="no such")

@@ -215,7 +215,23 @@ class Methods(Conversions):
     cumsum, cumprod, diff, logsumexp = _same("cumsum"), _same("cumprod"), _same("diff"), _same("logsumexp")
     softmax, log_softmax = _same("softmax"), _same("log_softmax")
 
+    def searchsorted(self: Any, v: Any, side: str = "left", sorter: Any = None) -> Tensor:
+        """Return where the elements of v are to be put into this Tensor so that it stays sorted."""
+        v = v if hasattr(v, "shape") else ops.asarray(v, dtype=self.dtype, device=self.device)
+        return ops.searchsorted(self, v, side=side, sorter=sorter)
+
     # -- shape ---------------------------------------------------------------------------------
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1, **dims: int) -> Tensor:
+        """Return the diagonal of two axes as the last; PyTorch's names of them are `dim1` and `dim2`."""
+        first, second = dims.pop("dim1", axis1), dims.pop("dim2", axis2)
+        if dims:
+            raise TypeError(f"diagonal() got an unexpected keyword argument {next(iter(dims))!r}")
+        return ops.linalg.diagonal(ops.moveaxis(self, (first, second), (-2, -1)), offset=offset)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        """Return the sum of the diagonal of two axes."""
+        return self.diagonal(offset, axis1, axis2).sum(-1)
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the elements in another shape, as several numbers or one tuple; one may be -1."""

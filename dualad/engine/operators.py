@@ -100,6 +100,9 @@ class Operators:
     def __abs__(self) -> Tensor:
         return ops.abs(self)
 
+    def __round__(self, ndigits: int | None = None) -> Tensor:
+        return ops.round(self) if ndigits is None else self.round(ndigits)  # type: ignore[attr-defined]
+
     def __invert__(self) -> Tensor:
         return ops.bitwise_invert(self)
 

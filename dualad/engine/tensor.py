@@ -82,7 +82,7 @@ class Tensor(Operators, Methods):
         if _node is None:
             # The check that this is an array costs a look-up, and only where nothing is recorded.
             if BY_TYPE[type(data)] is None and type(data) is not Standin:
-                self._value = ops.tensor(data, dtype=float)._value
+                self._value = ops.tensor(data, dtype=get_default_dtype())._value
             if INFERRING and is_inference_mode_enabled():
                 self._box = INFERENCE
 

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from ...batching import is_batched
+from ...engine.operands import PYTHON_SCALARS
 from ...engine.tensor import Tensor
 from ...errors import NumPyFunctionError, ShapeError
 from .. import cumulative, elementwise, indexing, joining, linalg, pytorch, reductions, searching, sets
 from .. import manipulation as manip
 from ..common import one_axis
-from .calls import array, cast, operand
+from ..conversion import asarray
+from ..datatypes import result_type
+from .calls import array, cast, numpy_dtype, operand
 
 # -- cutting -----------------------------------------------------------------------------------
 
@@ -170,10 +173,16 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Tensor:
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tensor:
     """The first choice whose condition holds."""
+    conditions, choices = list(map(array, condlist)), list(map(operand, choicelist))
     y = operand(default)
-    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
-        y = searching.where(array(condition), operand(choice), y)
-    return array(y)
+    if type(y) in PYTHON_SCALARS:
+        several = [y, *choices]
+        alone = all(type(c) in PYTHON_SCALARS for c in several)
+        dtype = numpy_dtype(np.result_type(*several)) if alone else result_type(*several)
+        y = asarray(y, dtype=dtype, device=next((c.device for c in conditions), None))
+    for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
+        y = searching.where(condition, choice, y)
+    return y
 
 
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Tensor:

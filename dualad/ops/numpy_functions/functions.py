@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.operands import PYTHON_SCALARS
 from ...engine.tensor import Tensor
 from .. import (
     creation,
@@ -98,9 +99,8 @@ def _outer(a: Any, b: Any) -> Tensor:
 
 
 def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tensor:
-    a = manipulation.moveaxis(array(a), (axis1, axis2), (-2, -1))
-    eye = creation.eye(*a.shape[-2:], k=offset, dtype=a.dtype, device=a.device)
-    return reductions.sum(a * eye, axis=(-2, -1), dtype=numpy_dtype(dtype))
+    diagonal = arrangement.diagonal(a, offset, axis1, axis2)
+    return reductions.sum(diagonal, axis=-1, dtype=numpy_dtype(dtype))
 
 
 def _reshape(a: Any, shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
@@ -154,7 +154,11 @@ def _sorting(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def _choose(condition: Any, x: Any = None, y: Any = None) -> Any:
-    return searching.where(array(condition), *(() if x is None else map(operand, (x, y))))
+    if x is None:
+        return searching.where(array(condition))
+    # Beside an array a number is weak; two numbers get the dtype that NumPy gives them.
+    of = array if type(x) in PYTHON_SCALARS and type(y) in PYTHON_SCALARS else operand
+    return searching.where(array(condition), of(x), of(y))
 
 
 def _rounded(a: Any, decimals: int = 0) -> Tensor:
