@@ -789,3 +789,50 @@ def test_a_failing_backward_leaves_nothing_behind():
         y.backward()
     assert x.grad is None
     assert dualad.is_grad_enabled()
+
+
+def test_a_backward_or_jvp_that_is_not_linear_is_not_transposed():
+    class Clipped(dualad.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return g.clamp(-1, 1)
+
+    class Shifted(dualad.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def jvp(ctx, t):
+            return t + 1
+
+    assert dualad.grad(lambda x: 5 * Clipped.apply(x))(1.0) == 1.0
+    assert dualad.jvp(Shifted.apply, (1.0,), (1.0,))[1] == 2.0
+    x = dualad.tensor(1.0, requires_grad=True)
+    (5 * Clipped.apply(x)).backward()
+    assert x.grad.item() == 1.0
+    for transpose in (
+        lambda: dualad.jvp(Clipped.apply, (1.0,), (1.0,)),
+        lambda: dualad.linearize(Clipped.apply, 1.0),
+    ):
+        with pytest.raises(
+            dualad.GradientError, match="Clipped: its backward is not linear in the cotangent"
+        ):
+            transpose()
+    with pytest.raises(dualad.GradientError, match="Shifted: its jvp is not linear in the tangents"):
+        dualad.grad(Shifted.apply)(1.0)
+
+
+def test_an_array_that_is_saved():
+    class Square(dualad.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+    with pytest.raises(TypeError, match=r"argument 0 is of type numpy\.ndarray; give apply Tensors"):
+        Square.apply(np.ones(2))
