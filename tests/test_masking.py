@@ -23,6 +23,8 @@ MASKED = {
     "where log": (lambda x: where(x > 0, dualad.log(x), 0.0), [1.0, 0.5]),
     "where log1p": (lambda x: where(x > 0, dualad.log1p(x - 1), 0.0), [1.0, 0.5]),
     "where divide": (lambda x: where(x > 0, 1 / x, 0.0), [-1.0, -0.25]),
+    "where divided by 0": (lambda x: where(x > 9, x / 0.0, 0.0), [0.0, 0.0]),
+    "where divided by NaN": (lambda x: where(x > 9, x / np.nan, 0.0), [0.0, 0.0]),
     "where ratio": (lambda x: where(x > 0, x / x, 0.0), [0.0, 0.0]),
     "where reciprocal": (lambda x: where(x > 0, dualad.reciprocal(x), 0.0), [-1.0, -0.25]),
     "where pow": (lambda x: where(x > 0, x**0.5, 0.0), [0.5, 8**-0.5]),

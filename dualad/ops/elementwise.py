@@ -55,9 +55,12 @@ def _pow_is_singular(x1: Any, x2: Any) -> bool:
 
 def _quotient(xp: Any, g: Any, like: Any, x2: Any) -> Any:
     """G / conj(x2), and 0 where g is 0: a quotient that does not count may be 0 / 0."""
-    if type(x2) in PYTHON_SCALARS:
+    if type(x2) not in PYTHON_SCALARS:
+        return product(xp, g, 1 / conjugate(xp, x2))
+    if x2 and x2 == x2:
         return g / conjugate(xp, x2)
-    return product(xp, g, 1 / conjugate(xp, x2))
+    nothing = g == 0  # by 0, or by NaN
+    return xp.where(nothing, 0, xp.where(nothing, 1, g) / x2)
 
 
 def _larger(xp: Any, a: Any, b: Any) -> Any:
