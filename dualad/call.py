@@ -141,12 +141,12 @@ class Call(ABC):
     def pull(self, node: CallNode, cotangents: Values, differentiable: bool) -> Values:
         """Return the cotangents of the arguments, as the walk asks for them (see `CallNode`)."""
         values, outs, leaves, rest = node.saved
+        if not differentiable:
+            values, outs = self.shown(node, values, outs)
         kept = rest if leaves is None else Later(lambda: self.joined(rest, leaves, values, outs))
         given = [None if g is None else wrap(g) for g in cotangents]
         if differentiable:
-            pairs = zip(values, node.parents, strict=True)
-            seen_values = [v if p is None else Tensor(bare(v), p) for v, p in pairs]
-            seen_outs = self.on_tape(node, outs)
+            seen_values, seen_outs = self.with_history(node, values, outs)
             later = self.later(kept, seen_values, seen_outs)
             pulled = self.of_each(lambda gs: self.adjoint(later, seen_values, seen_outs, gs), given)
         else:
@@ -184,6 +184,19 @@ class Call(ABC):
             moved.append(self.of_each(rule, one))
         parts = zip(*moved, strict=True)
         return [None if p[0] is None else into(ops.stack(list(p)), batch) for p in parts]
+
+    def shown(self, node: CallNode, values: Values, outs: Values) -> tuple[Values, Values]:
+        """Return arguments and outputs as the rule is to see them where it is not differentiated."""
+        return values, outs
+
+    def with_history(self, node: CallNode, values: Values, outs: Values) -> tuple[Values, Values]:
+        """Return arguments and outputs with the history that they have on the tape."""
+        pairs = zip(values, node.parents, strict=True)
+        return [v if p is None else Tensor(bare(v), p) for v, p in pairs], self.on_tape(node, outs)
+
+    def attribute(self, node: CallNode, name: str) -> Any:
+        """Return what a node of this call has by a name besides its own attributes."""
+        raise AttributeError(f"{self.node_name!r} object has no attribute {name!r}")
 
     def later(self, kept: Callable[[], Any], values: Values, outs: Values) -> Callable[[], Any]:
         """Return what is kept as seen from these arguments and outputs, when it is asked for."""

@@ -502,6 +502,127 @@ def test_a_graph_inside_the_backward_pass():
     close(x.grad, want, 1e-6)
 
 
+class Cube(Function):
+    """A rule that differentiates in what was saved."""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        z = x**3 * y
+        ctx.save_for_backward(x, y, z)
+        ctx.k = [3]
+        return z
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y, z = ctx.saved_tensors
+        assert (x.requires_grad, y.requires_grad, z.requires_grad) == (True, ctx.needs_input_grad[1], True)
+        wanted = [v for v in (x, y) if v.requires_grad]
+        with dualad.enable_grad():
+            gradients = dualad.autograd.grad(x**3 * y, wanted, g)
+        return (*gradients, *[None] * (2 - len(wanted)))
+
+
+def test_what_was_saved_can_be_differentiated_in():
+    x = dualad.tensor([1.0, 2.0], requires_grad=True)
+    y = dualad.tensor([3.0, 5.0])
+    Cube.apply(x * 2, y).sum().backward()  # (2x)^3 y
+    assert x.grad.tolist() == [72.0, 480.0]
+    y.requires_grad_()
+    x.grad = None
+    Cube.apply(x, y).sum().backward()
+    assert (x.grad.tolist(), y.grad.tolist()) == ([9.0, 60.0], [1.0, 8.0])
+    assert not x.grad.requires_grad
+
+
+def test_gradients_made_of_what_was_saved_have_no_history():
+    class Product(Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.save_for_backward(x, y)
+            return x * y
+
+        @staticmethod
+        def backward(ctx, g):
+            x, y = ctx.saved_tensors
+            with dualad.enable_grad():
+                (y * y).sum().backward()  # reaches nobody's .grad
+                return g * y, x
+
+    x, y = (dualad.tensor(v, requires_grad=True) for v in ([1.0, 2.0], [3.0, 5.0]))
+    gx, gy = dualad.autograd.grad(Product.apply(x, y).sum(), (x, y))
+    assert (gx.tolist(), gy.tolist()) == ([3.0, 5.0], [1.0, 2.0])
+    assert not gx.requires_grad
+    assert not gy.requires_grad
+    assert x.grad is y.grad is None
+
+
+def test_the_node_has_the_attributes_of_ctx():
+    x = dualad.tensor([1.0, 2.0], requires_grad=True)
+    a = x * 2
+    z = Cube.apply(a, dualad.tensor([3.0, 5.0]))
+    node = z.grad_fn
+    assert node.k == [3]
+    assert node.needs_input_grad == (True, False)
+    saved = node.saved_tensors
+    assert [s.tolist() for s in saved] == [a.tolist(), [3.0, 5.0], z.tolist()]
+    assert [s.grad_fn for s in saved] == [a.grad_fn, None, node]
+    assert not hasattr(node, "other")
+    assert not hasattr(node, "_other")
+    with pytest.raises(AttributeError, match="'CubeBackward' object has no attribute 'other'"):
+        _ = node.other
+    z.sum().backward()
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        _ = node.saved_tensors
+    with pytest.raises(AttributeError, match="a backward pass has freed it"):
+        _ = node.k
+    assert node.needs_input_grad == (True, False)
+
+
+def test_backward_may_be_called_vjp():
+    class Named(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        def vjp(ctx, g):
+            return g * ctx.saved_tensors[0].cos()
+
+    f = Named.apply
+    close(dualad.grad(dualad.grad(f))(0.5), -np.sin(0.5))
+    close(dualad.jvp(f, (0.5,), (2.0,))[1], 2 * np.cos(0.5))
+    x = dualad.tensor(0.5, requires_grad=True, dtype=dualad.float64)
+    f(x).backward()
+    close(x.grad, np.cos(0.5))
+
+    class Both(Named):
+        backward = Named.vjp
+
+    with pytest.raises(RuntimeError, match="both 'backward' and 'vjp' for a custom Function is not allowed"):
+        Both.apply(x)
+
+
+def test_modes_that_forward_sets_end_with_it():
+    class Rude(Function):
+        @staticmethod
+        def forward(ctx, x):
+            dualad.set_grad_enabled(True)
+            dualad.autograd.set_detect_anomaly(True)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    x = dualad.tensor(1.0, requires_grad=True)
+    with dualad.no_grad():
+        Rude.apply(x)
+        assert not dualad.is_grad_enabled()
+    assert Rude.apply(x).requires_grad
+    assert not dualad.is_anomaly_enabled()
+
+
 def test_a_function_that_calls_another(device):
     class Outer(Function):
         @staticmethod

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import batching
-from ..engine.modes import no_grad
+from ..engine.modes import is_grad_enabled, no_grad
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
 from ..errors import GradientError, MissingDerivativeError
@@ -29,7 +29,7 @@ class Function:
       on Tensors without history, under `no_grad`. Tensors are differentiated in where they are
       arguments themselves, not in lists.
     - ``backward(ctx, *grads)`` takes a gradient for each output and returns one, or None, for each
-      argument.
+      argument. It may be called ``vjp`` instead.
     - ``jvp(ctx, *tangents)`` takes a tangent, or None, for each argument and returns one for each output.
     - ``vmap(info, in_dims, *args)`` computes on a batch: arguments have the examples along the axis given
       in `in_dims`, None for those that are the same for all. It returns the outputs and their axes.
@@ -49,6 +49,10 @@ class Function:
 
     Notes
     -----
+    In a first backward pass, saved arguments and outputs that are differentiated are leaves that require
+    grad, for gradients that `backward` takes itself, under `enable_grad`; they lead no further.
+    ``y.grad_fn`` has the attributes of ctx, until the pass has freed it.
+
     Second derivatives differentiate `backward`. Saved arguments and outputs have their history there; if
     other Tensors were saved, `forward` is run once more, on arguments with their history.
 
@@ -78,6 +82,7 @@ class Function:
     forward: Callable[..., Any]
     setup_context: Callable[..., Any] | None = None
     backward: Callable[..., Any] | None = None
+    vjp: Callable[..., Any] | None = None
     jvp: Callable[..., Any] | None = None
     vmap: Callable[..., Any] | None = None
 
@@ -143,7 +148,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         tracked = [x for x in (*ctx.saved_tensors, *grads) if has_level(x)]
         with no_grad():
             given = backward(ctx._with(ops.detach), *(x if x is None else ops.detach(x) for x in grads))
-        if not tracked:
+        if not tracked or not is_grad_enabled():
             return given
         reached = functools.reduce(ops.add, [ops.sum(ops.real(x)) for x in tracked])
         several = isinstance(given, (tuple, list))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from .. import batching
 from ..call import Call, Parts, run_again
 from ..call_levels import call
 from ..engine.fit import fit, zeros
-from ..engine.modes import enable_grad, no_grad
 from ..engine.namespace import ops
-from ..engine.node import Batch
+from ..engine.node import GROUND, Batch, CallNode, Leaf, Standin, is_freed
 from ..engine.operands import type_name
+from ..engine.recording import set_recording
 from ..engine.tensor import Tensor
 from ..engine.views import assign
+from ..engine.walk import FREED
 from ..errors import GradientError, MissingDerivativeError, ShapeError
 from ..levels import argument, handle, is_live, standin
 from ..ops.indexing import check_writable
@@ -40,7 +42,14 @@ class FunctionCall(Call):
         self.places = [i for i, x in enumerate(args) if has_level(x)]
         self.name, self.node_name = function.__name__, f"{function.__name__}Backward"
         self.functions = (function.forward,)
-        self.owner, self.pulls = function, "" if function.backward is None else "backward"
+        if function.backward is not None and function.vjp is not None:
+            raise GradientError(
+                f"{self.name}: Implementing both 'backward' and 'vjp' for a custom Function is not allowed; "
+                "they are two names of one method"
+            )
+        self.backward = function.vjp if function.backward is None else function.backward
+        self.pulls = "" if self.backward is None else "backward" if function.vjp is None else "vjp"
+        self.owner = function
         if function.vmap is not None:
             self.batched = self._batched
         self.rest: list[Any] = []  # the outputs that are no arrays, with None where there is one
@@ -64,17 +73,21 @@ class FunctionCall(Call):
         given = [argument(v) for v in values]
         before = [handle(x) for x in given]
         inputs, ctx = self._inputs(given), self._ctx()
-        # Without history nothing is recorded, as in PyTorch; with one, forward is run again to have it.
-        with enable_grad() if any(map(is_live, given)) else no_grad():
-            if self.function.setup_context is None:
-                out = self.function.forward(ctx, *inputs)
-            else:
-                out = self.function.forward(*inputs)
-                self.function.setup_context(ctx, tuple(inputs), out)
+        # In a context of its own: no mode of its stays on, not even if Ctrl-C ends it anywhere.
+        out = copy_context().run(self._called, ctx, inputs, any(map(is_live, given)))
         outputs = self._taken(out)
         self._mark_constant(ctx, outputs)
         self._mark_dirty(ctx, inputs, outputs)
         return [as_tensor(y) for y in outputs], self._residuals(ctx, given, before, outputs)
+
+    def _called(self, ctx: FunctionCtx, inputs: list[Any], recording: bool) -> Any:
+        # Without history nothing is recorded, as in PyTorch; with one, forward is run again to have it.
+        set_recording(recording)
+        if self.function.setup_context is None:
+            return self.function.forward(ctx, *inputs)
+        out = self.function.forward(*inputs)
+        self.function.setup_context(ctx, tuple(inputs), out)
+        return out
 
     def _residuals(self, ctx: FunctionCtx, given: Any, before: Any, outputs: Any) -> Residuals:
         return Residuals(ctx._parted(), given, before, outputs, self.args, opaque=False)
@@ -103,24 +116,44 @@ class FunctionCall(Call):
         return self._residuals(ctx, given, values, outputs)
 
     def parts(self, kept: Any) -> Parts | None:
-        return None if self.function.backward is None else kept.parts(len(self.places))
+        return None if self.backward is None else kept.parts(len(self.places))
 
     def joined(self, rest: Any, leaves: list[Any], values: list[Any], outs: list[Any]) -> Any:
         return rest.joined(leaves, values, outs)
 
+    def shown(self, node: CallNode, values: list[Any], outs: list[Any]) -> tuple[list[Any], list[Any]]:
+        if node.level != GROUND:
+            return values, outs
+        seen = [v if p is None else _leaf(v) for v, p in zip(values, node.parents, strict=True)]
+        return seen, [_leaf(o) if self.moves(i, o) else o for i, o in enumerate(outs)]
+
+    def attribute(self, node: CallNode, name: str) -> Any:
+        if name == "needs_input_grad":
+            return self._ctx().needs_input_grad
+        if is_freed(node):
+            if name == "saved_tensors":
+                raise GradientError(FREED.format(node=self.node_name))
+            raise AttributeError(
+                f"{self.node_name!r} object has no attribute {name!r}, or a backward pass has freed it"
+            )
+        values, outs, leaves, rest = node.saved
+        kept = rest() if leaves is None else self.joined(rest, leaves, values, outs)
+        ctx = restored(kept.on(*self.with_history(node, values, outs)).tree())
+        return getattr(ctx, name) if hasattr(ctx, name) else super().attribute(node, name)
+
     def adjoint(self, kept: Any, values: list[Any], outs: list[Any], cotangents: list[Any]) -> list[Any]:
-        if self.function.backward is None:
+        if self.backward is None:
             self._check_defined(self.function.jvp)
             return super().adjoint(kept, values, outs, cotangents)
         ctx = restored(kept().tree())
         left = iter(_filled(ctx, cotangents, outs))
         grads = [next(left) if y is _ARRAY else None for y in self.rest]
-        given = self.function.backward(ctx, *grads)
+        given = self.backward(ctx, *grads)
         return self._gradients(given if isinstance(given, (tuple, list)) else (given,), values)
 
     def differential(self, kept: Any, values: list[Any], outs: list[Any], tangents: list[Any]) -> list[Any]:
         if self.function.jvp is None:
-            self._check_defined(self.function.backward)
+            self._check_defined(self.backward)
             return super().differential(kept, values, outs, tangents)
         ctx = restored(kept().tree())
         ctx._pushes = True
@@ -256,6 +289,11 @@ class FunctionCall(Call):
                     f"{'argument' if argument is None else 'output'}: what was written to must be both"
                 )
             self.dirty[argument] = n
+
+
+def _leaf(x: Tensor) -> Tensor:
+    """Return a Tensor without history, of which there may be the elements, as a leaf that requires grad."""
+    return Tensor(x._value, Leaf(GROUND, x.shape, x._value.dtype)) if type(x._value) is not Standin else x
 
 
 _ARRAY = object()  # stands for an array among outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from threading import Lock
 from typing import Any, Literal
 from weakref import WeakKeyDictionary, WeakSet
@@ -12,10 +12,9 @@ from weakref import WeakKeyDictionary, WeakSet
 from ..engine.accumulation import register_hook
 from ..engine.gradients import GradientEdge, get_gradient_edge
 from ..engine.hooks import RemovableHandle
-from ..engine.modes import no_grad
 from ..engine.node import CallNode, Node, keep_for
 from ..engine.operands import type_name
-from ..engine.recording import observers, observing
+from ..engine.recording import observers, observing, set_recording
 from ..engine.saving import Keeper, Values, apart, origin, saved_places
 from ..engine.tensor import Tensor
 from ..engine.walk import Walk, current_walk
@@ -100,9 +99,14 @@ class _Hooked(Keeper):
         arrays: list[Any] = []
         rebuild = apart(value, arrays)
         tensors = [Tensor(a, node if a is value else None) for a in arrays]
-        with no_grad():
-            packed = [(self.pack(t), tuple(t.shape), name) for t in tensors]
-        return lambda: rebuild(self._unpacked(*p) for p in packed)
+        # In a context of its own: no mode of its stays on, not even if Ctrl-C ends it anywhere.
+        packed = copy_context().run(self._pack, tensors)
+        shapes = [tuple(t.shape) for t in tensors]
+        return lambda: rebuild(self._unpacked(p, s, name) for p, s in zip(packed, shapes, strict=True))
+
+    def _pack(self, tensors: list[Tensor]) -> list[Any]:
+        set_recording(False)
+        return [self.pack(t) for t in tensors]
 
     def _unpacked(self, packed: Any, shape: tuple[int, ...], name: str) -> Any:
         tensor = self.unpack(packed)

@@ -202,7 +202,8 @@ class CallNode(Tended):
 
     Its op has a method ``pull(node, cotangents, differentiable)``. It is given a list with a cotangent for
     each output (arrays; Tensors where the pass is differentiated or above the first level; None for an
-    output, of several, that none has reached), and gives a list with one, or None, for each parent.
+    output, of several, that none has reached), and gives a list with one, or None, for each parent. Its
+    method ``attribute(node, name)`` gives, or raises, for names that the node does not have itself.
     """
 
     __slots__ = ()
@@ -210,6 +211,11 @@ class CallNode(Tended):
     def name(self) -> str:
         """Return what the function with the rule is called."""
         return str(self.op.node_name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self.op.attribute(self, name)
 
 
 class Leaf(Node):
