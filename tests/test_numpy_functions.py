@@ -307,3 +307,53 @@ def test_the_trace_does_not_look_beside_the_diagonal():
     with pytest.raises(TypeError, match="unexpected keyword argument 'dim3'"):
         dualad.eye(2).diagonal(dim3=1)
     assert dualad.ones(2, 3, 4).diagonal(dim1=0, dim2=2).shape == (3, 2)
+
+
+BESIDE_LISTS = {
+    "x * [..]": lambda x: x * [1.0, 2.0, 3.0],
+    "[..] * x": lambda x: [1, 2, 3] * x,
+    "[..] + x": lambda x: (1.5, 2, 3) + x,  # noqa: RUF005
+    "x - (..)": lambda x: x - (1.0, 2.0, 3.0),
+    "[..] - x": lambda x: [1.0, 2.0, 3.0] - x,
+    "x / [[..], [..]]": lambda x: x / [[1.0], [2.0]],
+    "[..] ** x": lambda x: [1.0, 2.0, 3.0] ** x,
+    "x @ [..]": lambda x: x @ [1.0, 2.0, 3.0],
+    "x += [..]": lambda x: (x * 1).__iadd__([1.0, 2.0, 3.0]),
+    "single precision": lambda x: x.astype(np.float32) * [0.1, 0.2, 0.3],
+    "a number - [..]": lambda x: x[0] - [1.0, 2.0],
+    "x == [..]": lambda x: (x == [0.25, 1.0, 2.0]) * x,
+    "x != [..]": lambda x: (x != [0.25, 1.0, 2.0]) * x,
+    "x < [..]": lambda x: (x < [0.5, 0.25, 2.0]) * x,
+    "out=": lambda x: np.multiply(x, x, out=np.zeros_like(x)),
+    "out=, of several": lambda x: np.exp(x, out=x * 1.0) * x,
+}
+
+
+@pytest.mark.parametrize("how", BESIDE_LISTS)
+def test_lists_of_numbers_beside_tensors_are_what_they_are_for_numpy(how):
+    f, x = BESIDE_LISTS[how], np.array([0.25, 0.5, 0.75])
+    got, want = f(dualad.asarray(x)), f(x)
+    assert got.numpy().dtype == want.dtype
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-15)
+    weights = np.cos(np.arange(want.size)).reshape(want.shape)
+    if how not in ("single precision", "x == [..]", "x != [..]"):
+        dualad.testing.check_grads(lambda x: np.sum(f(x) * weights), (x,))
+    np.testing.assert_array_equal(dualad.vmap(f)(np.stack([x, x])), [want, want])
+
+
+def test_what_is_no_list_of_numbers_stays_what_it_was():
+    x, n = dualad.ones(2), dualad.tensor(2)
+    assert [None] * n == [None, None]
+    assert n * [1, 2] == [1, 2, 1, 2]
+    for other in (["a", "b"], [[1.0], [1.0, 2.0]], (), "ab", None):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            x + other
+        assert (x == other) is False
+    with pytest.raises(dualad.ShapeError, match="do not fit together"):
+        x - [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("out", [(np.zeros(2),), (dualad.zeros(2), dualad.zeros(2))])
+def test_an_array_cannot_take_a_result_with_a_history(out):
+    with pytest.raises(dualad.NumPyFunctionError, match="zeros_like" if len(out) == 1 else "out= is not"):
+        np.divmod(dualad.ones(2), 2.0, out=out) if len(out) > 1 else np.add(dualad.ones(2), 2.0, out=out)

@@ -1,7 +1,7 @@
 """What Python's operators do on a Tensor: each is a function of the namespace.
 
-An operand that is no array makes the function raise `UnknownOperand`; the operator then returns
-NotImplemented, so that Python asks the other side.
+An operand that is no array makes the function raise `UnknownOperand`. The operator takes lists of numbers
+as NumPy does; for all else it returns NotImplemented, so that Python asks the other side.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UnknownOperandError
+from ..errors import DTypeError, UnknownOperandError
 from .namespace import ops
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _binary(name: str) -> Operator:
         try:
             return _functions[name](self, other)
         except UnknownOperandError:
-            return NotImplemented
+            return _with_list(_functions[name], self, other)
 
     return operator
 
@@ -35,7 +35,7 @@ def _reflected(name: str) -> Operator:
         try:
             return _functions[name](other, self)
         except UnknownOperandError:
-            return NotImplemented
+            return _with_list(lambda x, listed: _functions[name](listed, x), self, other)
 
     return operator
 
@@ -45,9 +45,23 @@ def _in_place(name: str) -> Operator:
         try:
             return ops.update(self, _functions[name], other)
         except UnknownOperandError:
-            return NotImplemented
+            return _with_list(lambda x, listed: ops.update(x, _functions[name], listed), self, other)
 
     return operator
+
+
+def _with_list(operator: Operator, x: Any, other: Any) -> Tensor:
+    """Return what an operator gives for a list of numbers; NotImplemented for what is none.
+
+    A single integer is not taken for an array: ``[None] * n`` is Python's.
+    """
+    if type(other) not in (list, tuple) or not other or not (x.ndim or x.dtype.is_differentiable):
+        return NotImplemented
+    try:
+        listed = ops.of_list(other, x)
+    except (DTypeError, ValueError):  # not of numbers, or of lists of several lengths
+        return NotImplemented
+    return operator(x, listed)
 
 
 def _comparison(name: str) -> Any:  # `object.__eq__` promises a bool

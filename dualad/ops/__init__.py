@@ -30,6 +30,7 @@ from . import (
 )
 from .common import as_shape
 from .descriptions import DESCRIPTIONS, describe
+from .numpy_functions.calls import array
 
 _ROOMS = (
     conversion, creation, cumulative, elementwise, indexing, joining, manipulation, pytorch, reductions,
@@ -50,6 +51,7 @@ ops.read_rows, ops.write_rows, ops.shows_rows = gathering.read, gathering.writte
 ops.matmul, ops.dot = linalg.matmul, linalg.dot
 ops.matrix_transpose, ops.norm = manipulation.matrix_transpose, linalg.norm
 ops.to, ops.to_cuda, ops.tensor_type = moving.to, moving.to_cuda, moving.tensor_type
+ops.of_list = array
 ops.copy, ops.as_shape, ops.view = manipulation.clone, as_shape, manipulation.view
 ops.detach, ops.require_grad, ops.forget_history = views.detach, views.require_grad, views.forget_history
 ops.backward, ops.register_hook = gradients.backward, accumulation.register_hook

@@ -9,8 +9,8 @@ from typing import Any
 from ...batching import aligned, apply, physical, reshaped
 from ...engine import shapes
 from ...engine.node import Batched
-from ...engine.operands import PYTHON_SCALARS
-from ...engine.tensor import Tensor
+from ...engine.operands import PYTHON_SCALARS, check_operands
+from ...engine.tensor import Tensor, raw_value
 from ...errors import ShapeError
 from ...op import Binary
 from ...rules import Linear, conjugate
@@ -57,6 +57,7 @@ def _right(xp: Any, g: Any, like: Any, x1: Any) -> Any:
 def _examples(op: Any, size: int, values: Any, static: dict[str, Any]) -> Any:
     """Batch a product. The rows of all examples meet what is the same for all of them at once."""
     a, b = values
+    check_operands(op.name, [raw_value(a), raw_value(b)])
     if type(b) is not Batched and len(b.shape) <= 2:
         *leading, inner = a.value.shape
         if len(leading) == 1:

@@ -27,12 +27,16 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
         raise NumPyFunctionError(f"np.{name}: not available on Tensors")
     if method in ("reduce", "accumulate"):
         return call(f"np.{name}", function, inputs[0], axis=kwargs.pop("axis", 0), **kwargs)
-    if kwargs.pop("out", None) is not None:  # an array's `a += tensor` asks for this too
+    out = kwargs.pop("out", None) or ()
+    if len(out) > 1:
+        raise NumPyFunctionError(f"np.{name}: the argument out= is not available on Tensors")
+    if out and not isinstance(out[0], Tensor):  # an array's `a += tensor` asks for this too
         raise NumPyFunctionError(
             f"np.{name}: a NumPy array cannot take the result of an op on a Tensor in place; "
-            "make it a Tensor first, with dualad.asarray"
+            "make it a Tensor first, with dualad.asarray, or begin with np.zeros_like(x), where x is a Tensor"
         )
-    return call(f"np.{name}", function, *inputs, **kwargs)
+    result = call(f"np.{name}", function, *inputs, **kwargs)
+    return out[0].copy_(result) if out else result
 
 
 def _of_ufunc(name: str, method: str) -> Callable[..., Any] | None:
