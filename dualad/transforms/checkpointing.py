@@ -46,6 +46,7 @@ def checkpoint(f: Callable[..., Any], *, preserve_rng_state: bool = True) -> Cal
         written to in the meantime.
     preserve_rng_state : bool
         Draw the same random numbers the second time. It costs a copy of a generator that f draws from.
+        Those of `np.random` and `random` are not seen, and differ.
 
     Raises
     ------
