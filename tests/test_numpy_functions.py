@@ -357,3 +357,20 @@ def test_what_is_no_list_of_numbers_stays_what_it_was():
 def test_an_array_cannot_take_a_result_with_a_history(out):
     with pytest.raises(dualad.NumPyFunctionError, match="zeros_like" if len(out) == 1 else "out= is not"):
         np.divmod(dualad.ones(2), 2.0, out=out) if len(out) > 1 else np.add(dualad.ones(2), 2.0, out=out)
+
+
+REFUSED = {
+    "np.array": lambda x: np.array([x[0], x[1]]),
+    "np.r_": lambda x: np.r_[x, 1.0],
+    "a slice of a NumPy array": lambda x: np.zeros(3).__setitem__(slice(1, None), x[1:]),
+    "np.full": lambda x: np.full(3, x[0]),
+    "a list in a function": lambda x: np.sum([x[0], 1.0]),
+}
+
+
+@pytest.mark.parametrize("how", REFUSED)
+def test_what_numpy_would_put_into_an_array_of_its_own_is_refused_with_the_way_out(how):
+    with pytest.raises(
+        dualad.GradientError, match=r"use np\.stack\(.* or dualad\.asarray.*np\.zeros_like\(x\)"
+    ):
+        dualad.grad(lambda x: np.sum(REFUSED[how](x)))(np.arange(3.0))

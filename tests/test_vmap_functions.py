@@ -149,6 +149,8 @@ METHODS = {
     "reshape": (lambda x: x.reshape(3, -1), (X,)), "view": (lambda x: x.view(6), (X,)), "view_as": (lambda x, y: x.view_as(y.T), (X, Y)),
     "flatten of some": (lambda x: x.flatten(0, 1), (X,)), "squeeze": (lambda x: x[:1].squeeze(0), (X,)), "unsqueeze": (lambda x: x.unsqueeze(1), (X,)),
     "roll": (lambda x: x.roll(1, 0), (X,)), "roll by each": (lambda x, k: x.roll(k[0], 1), (X, K)), "tril": (lambda x: x.tril(), (X,)),
+    "diagonal": (lambda x: x.diagonal(1), (X,)), "trace": (lambda x: x.trace(), (X,)),
+    "searchsorted": (lambda x, y: dualad.sort(x[0]).searchsorted(y[1]) * x[0], (X, Y)),
     "triu": (lambda x: x.triu(1), (X,)), "movedim": (lambda x: x.movedim(0, 1), (X,)), "split": (lambda x: x.split(2, dim=1), (X,)),
     "chunk": (lambda x: x.chunk(2, dim=1), (X,)), "gather": (lambda x, i: x.gather(1, i), (X, I)), "diag": (lambda x: x[0].diag(), (X,)),
     "diag of a matrix": (lambda x: x.diag(1), (X,)), "index_select": (lambda x, k: x.index_select(1, k), (X, K)), "topk": (lambda x: x.topk(2), (X,)),
