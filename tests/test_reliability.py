@@ -279,6 +279,57 @@ def test_ctrl_c_at_any_time_in_a_transform(interrupted, name):
     np.testing.assert_array_equal(run(f, X), want)
 
 
+class Doubling(dualad.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+
+def _hooked(x):
+    with dualad.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        return x * x
+
+
+@pytest.mark.parametrize(
+    "call",
+    [Doubling.apply, _hooked, lambda x: dualad.checkpoint(lambda x: x * x)(x)],
+    ids=["Function", "saved_tensors_hooks", "checkpoint"],
+)
+def test_ctrl_c_between_any_two_instructions_leaves_grad_mode_on(call):
+    """One at each instruction in turn of what calls the user's functions, by a tracer."""
+    x = dualad.tensor([1.0, 2.0], requires_grad=True)
+    files = ("modes.py", "function_call.py", "graph.py", "checkpointing.py", "draws.py")
+    before, rounds, count = sys.gettrace(), 0, -1
+
+    def tracer(frame, event, arg):
+        nonlocal count
+        if frame.f_code.co_filename.endswith(files):
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                count -= 1
+                if count < 0:
+                    raise KeyboardInterrupt
+        return tracer
+
+    while count < 0:
+        count = rounds = rounds + 1
+        sys.settrace(tracer)
+        try:
+            call(x)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        assert dualad.is_grad_enabled()
+    assert rounds > 20
+    assert call(x).requires_grad
+
+
 # -- depth -----------------------------------------------------------------------------------------
 
 DEPTH = 30_000  # thirty times the stack; benchmarks/depth.py has a million, and what it takes

@@ -159,11 +159,22 @@ class detect_anomaly:
         self._before: list[Anomaly | None] = []
 
     def __enter__(self) -> None:
-        self._before.append(_current())
-        _install(self._anomaly)
+        before = _current()
+        try:
+            self._before.append(before)
+            _install(self._anomaly)
+        except BaseException:  # Ctrl-C, between two instructions
+            _install(before)
+            raise
 
     def __exit__(self, *exc: object) -> None:
-        _install(self._before.pop())
+        before = self._before[-1]
+        try:
+            _install(before)
+        except BaseException:
+            _install(before)
+            raise
+        self._before.pop()
 
 
 class set_detect_anomaly:

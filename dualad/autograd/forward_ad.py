@@ -58,8 +58,13 @@ def enter_dual_level() -> int:
     0
     >>> fwAD.exit_dual_level(level=0)
     """
-    _levels.set((*_levels.get(), DualLevel(fresh_level())))
-    return len(_levels.get()) - 1
+    return _enter(DualLevel(fresh_level()))
+
+
+def _enter(level: DualLevel) -> int:
+    entered = _levels.get()
+    _levels.set((*entered, level))
+    return len(entered)
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
@@ -87,9 +92,10 @@ def exit_dual_level(*, level: int | None = None) -> None:
 
 
 def _end(level: DualLevel) -> None:
+    left = tuple(entered for entered in _levels.get() if entered is not level)
     level.ended = True
     level.given.clear()
-    _levels.set(tuple(entered for entered in _levels.get() if entered is not level))
+    _levels.set(left)
 
 
 class dual_level(ContextDecorator):
@@ -110,11 +116,22 @@ class dual_level(ContextDecorator):
     """
 
     def __enter__(self) -> int:
-        number = enter_dual_level()
-        _levels.get()[number].owner = self
-        return number
+        level = DualLevel(fresh_level())
+        level.owner = self
+        try:
+            return _enter(level)
+        except BaseException:  # Ctrl-C, between two instructions
+            _end(level)
+            raise
 
     def __exit__(self, *exc: object) -> None:
+        try:
+            self._leave()
+        except BaseException:
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
         own = [level for level in _levels.get() if level.owner is self]
         if own:  # else the user has ended it already
             _end(own[-1])

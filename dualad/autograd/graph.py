@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, copy_context
 from threading import Lock
 from typing import Any, Literal
@@ -25,8 +25,8 @@ __all__ = [
     "get_gradient_edge", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks",
 ]  # fmt: skip
 
-#: Why hooks on saved Tensors may not be set here; None if they may.
-_refusal: ContextVar[str | None] = ContextVar("dualad_saved_tensors_hooks_refusal", default=None)
+#: Why hooks on saved Tensors may not be set here: the last reason counts.
+_refusals: ContextVar[tuple[str, ...]] = ContextVar("dualad_saved_tensors_hooks_refusals", default=())
 
 
 class saved_tensors_hooks:
@@ -64,8 +64,8 @@ class saved_tensors_hooks:
         self._mode = observing(_Hooked(pack_hook, unpack_hook))
 
     def __enter__(self) -> None:
-        if (refusal := _refusal.get()) is not None:
-            raise RuntimeError(refusal)
+        if refusals := _refusals.get():
+            raise RuntimeError(refusals[-1])
         self._mode.__enter__()
 
     def __exit__(self, *exc: object) -> None:
@@ -148,8 +148,7 @@ class save_on_cpu(saved_tensors_hooks):
         super().__init__(lambda t: (t.device, t.detach().cpu()), lambda packed: packed[1].to(packed[0]))
 
 
-@contextmanager
-def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
+class disable_saved_tensors_hooks(ContextDecorator):
     """Let hooks on saved Tensors raise a RuntimeError of this message: those that are set inside.
 
     Raises
@@ -167,13 +166,17 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
         ...
     RuntimeError: not here
     """
-    if any(isinstance(o, _Hooked) for o in observers()):
-        raise RuntimeError(error_message)
-    token = _refusal.set(error_message)
-    try:
-        yield
-    finally:
-        _refusal.reset(token)
+
+    def __init__(self, error_message: str) -> None:
+        self._message = error_message
+
+    def __enter__(self) -> None:
+        if any(isinstance(o, _Hooked) for o in observers()):
+            raise RuntimeError(self._message)
+        _refusals.set((*_refusals.get(), self._message))
+
+    def __exit__(self, *exc: object) -> None:
+        _refusals.set(_refusals.get()[:-1])
 
 
 class _Mutations:

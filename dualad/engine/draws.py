@@ -7,8 +7,6 @@ not set back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -85,28 +83,37 @@ _NOTING: ContextVar[tuple[Draws, ...]] = ContextVar("dualad_noting_draws", defau
 _REPLAY: ContextVar[_Replay | None] = ContextVar("dualad_replaying_draws", default=None)
 
 
-@contextmanager
-def noting(draws: Draws) -> Iterator[None]:
+class noting:
     """Note where generators stand when they are drawn from, in this thread or task."""
-    token = _NOTING.set((*_NOTING.get(), draws))
-    try:
-        yield
-    finally:
-        _NOTING.reset(token)
+
+    def __init__(self, draws: Draws) -> None:
+        self._draws = draws
+
+    def __enter__(self) -> None:
+        self._before = _NOTING.get()
+        _NOTING.set((*self._before, self._draws))
+
+    def __exit__(self, *exc: object) -> None:
+        _NOTING.set(self._before)
 
 
-@contextmanager
-def replaying(draws: Draws | None) -> Iterator[None]:
+class replaying:
     """Draw the numbers that have been noted once more, in this thread or task; None for new ones.
 
     Whoever notes draws has noted them the first time.
     """
-    tokens = _REPLAY.set(None if draws is None else _Replay(draws)), _NOTING.set(())
-    try:
-        yield
-    finally:
-        _REPLAY.reset(tokens[0])
-        _NOTING.reset(tokens[1])
+
+    def __init__(self, draws: Draws | None) -> None:
+        self._replay = None if draws is None else _Replay(draws)
+
+    def __enter__(self) -> None:
+        self._before = _REPLAY.get(), _NOTING.get()
+        _REPLAY.set(self._replay)
+        _NOTING.set(())
+
+    def __exit__(self, *exc: object) -> None:
+        _REPLAY.set(self._before[0])
+        _NOTING.set(self._before[1])
 
 
 def is_replaying() -> bool:

@@ -167,11 +167,21 @@ class observing:
         self._observer = observer
 
     def __enter__(self) -> None:
-        set_observers((*observers(), self._observer))
+        before = observers()
+        try:
+            set_observers((*before, self._observer))
+        except BaseException:  # Ctrl-C, between two instructions
+            set_observers(before)
+            raise
 
     def __exit__(self, *exc: object) -> None:
         left = list(observers())
         left.reverse()  # entered twice, it leaves the inner one
         if self._observer in left:
             left.remove(self._observer)
-        set_observers(tuple(left[::-1]))
+        remaining = tuple(left[::-1])
+        try:
+            set_observers(remaining)
+        except BaseException:
+            set_observers(remaining)
+            raise

@@ -114,8 +114,13 @@ def run(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], op
     """Return ``f(*args, **kwargs)``, with nodes that keep nothing of what it computes."""
     frame = _Frame(f, args, kwargs, options)
     note = nullcontext() if frame.draws is None else noting(frame.draws)
-    with note, options.first, observing(frame):
-        out = f(*args, **kwargs)
+    try:
+        with note, options.first, observing(frame):
+            out = f(*args, **kwargs)
+    except BaseException:
+        if frame in observers():  # Ctrl-C came as the `with` was about to end
+            set_observers(tuple(o for o in observers() if o is not frame))
+        raise
     frame.close()
     return out
 

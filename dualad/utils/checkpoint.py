@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import ContextDecorator, nullcontext
 from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
@@ -18,8 +18,8 @@ __all__ = [
     "CheckpointError", "checkpoint", "checkpoint_sequential", "noop_context_fn", "set_checkpoint_early_stop",
 ]  # fmt: skip
 
-#: What `set_checkpoint_early_stop` has set; None where nothing has.
-_early_stop: ContextVar[bool | None] = ContextVar("dualad_checkpoint_early_stop", default=None)
+#: What `set_checkpoint_early_stop` has set: the last counts.
+_early_stop: ContextVar[tuple[bool, ...]] = ContextVar("dualad_checkpoint_early_stop", default=())
 
 
 def noop_context_fn() -> Contexts:
@@ -79,10 +79,8 @@ def checkpoint(
     >>> x.grad
     tensor([0.0000, 3.2054])
     """
-    early = _early_stop.get()
-    options = Options(
-        preserve_rng_state, context_fn(), determinism_check, early_stop if early is None else early
-    )
+    stops = (early_stop, *_early_stop.get())[-1]
+    options = Options(preserve_rng_state, context_fn(), determinism_check, stops)
     return run(function, args, kwargs, options)
 
 
@@ -153,8 +151,7 @@ def _chain(functions: list[Callable[..., Any]], x: Any) -> Any:
     return x
 
 
-@contextmanager
-def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+class set_checkpoint_early_stop(ContextDecorator):
     """Set whether running again stops when all is there that is needed: for checkpoints made inside.
 
     Examples
@@ -164,8 +161,12 @@ def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
     >>> with dualad.utils.checkpoint.set_checkpoint_early_stop(False):
     ...     y = dualad.utils.checkpoint.checkpoint(dualad.exp, x)
     """
-    token = _early_stop.set(enable)
-    try:
-        yield
-    finally:
-        _early_stop.reset(token)
+
+    def __init__(self, enable: bool) -> None:
+        self._enable = enable
+
+    def __enter__(self) -> None:
+        _early_stop.set((*_early_stop.get(), self._enable))
+
+    def __exit__(self, *exc: object) -> None:
+        _early_stop.set(_early_stop.get()[:-1])
