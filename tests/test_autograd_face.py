@@ -53,6 +53,38 @@ def test_a_tensor_is_not_its_own_gradient_nor_a_number_its_data():
     assert (w.tolist(), w.grad.tolist()) == ([1.0, 2.0], [2.0, 4.0])
 
 
+def test_a_gradient_of_a_shape_that_is_no_longer_the_tensors():
+    w = leaf([1.0, 2.0])
+    (w * 1).sum().backward()
+    w.data = torch.ones(3)
+    with pytest.raises(dualad.ShapeError, match=r"has shape \(3,\), the Tensor's \.grad \(2,\)"):
+        (w * 1).sum().backward()
+    w.grad = None
+    (w * 1).sum().backward()
+    assert w.grad.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_cotangents_may_be_integers_and_there_must_be_an_input():
+    x = leaf([1.0, 2.0])
+    assert torch.autograd.grad(x * 2, x, torch.tensor([1, 2]))[0].tolist() == [2.0, 4.0]
+    (x * 2).backward(torch.tensor([True, False]))
+    assert (x.grad.dtype, x.grad.tolist()) == (x.dtype, [2.0, 0.0])
+    with pytest.raises(RuntimeError, match=r"`inputs` argument to `grad.*` cannot be empty"):
+        torch.autograd.grad((x * 2).sum(), [])
+
+
+def test_backward_tells_what_an_ended_transform_has_left():
+    left, w = torch.zeros(2), leaf([1.0, 2.0])
+    torch.func.grad(lambda a: (left.copy_(a), (a * a).sum())[1])(torch.ones(2))
+    with pytest.raises(RuntimeError, match="one that has ended has written a Tensor of its own"):
+        (left * w).sum().backward()
+
+
+def test_is_inference_takes_tensors():
+    with pytest.raises(TypeError, match="is_inference: expected a Tensor, got int"):
+        torch.is_inference(3)
+
+
 def test_the_inputs_of_backward_must_be_some():
     x = leaf(1.0)
     with pytest.raises(RuntimeError, match="must not be empty"):
@@ -452,6 +484,19 @@ def test_strict_finds_derivatives_that_are_constant():
         (lambda x: functional.jacobian(lambda x: x, x, strategy="sideways"), ValueError, "sideways"),
         (lambda x: functional.jacobian(lambda x: x, x, strict=True, vectorize=True), RuntimeError, "strict"),
         (lambda x: functional.jacobian(lambda x: x * 1j, x), RuntimeError, "complex"),
+        (lambda x: functional.jacobian(3, x), TypeError, "jacobian: expected a function, got int"),
+        (lambda x: functional.vjp(3, x), TypeError, "vjp: expected a function, got int"),
+        (lambda x: functional.hessian(3, x), TypeError, "hessian: expected a function, got int"),
+        (
+            lambda x: functional.hessian(lambda x: x.detach().sum(), x, strict=True),
+            RuntimeError,
+            "^hessian: Output 0",
+        ),
+        (
+            lambda x: functional.hessian(lambda x: x, "a", outer_jacobian_strategy="forward-mode"),
+            TypeError,
+            "inputs given to hessian must be",
+        ),
     ],
 )
 def test_what_functional_is_not_given(call, error, message):

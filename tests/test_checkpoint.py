@@ -645,6 +645,16 @@ def test_segments_that_cannot_be(segments):
         checkpoint_sequential([dualad.sin] * 3, segments, leaf([1.0]))
 
 
+def test_what_is_no_function_and_no_number_of_segments():
+    x = leaf([1.0])
+    with pytest.raises(TypeError, match="checkpoint: expected a function, got int"):
+        torch.utils.checkpoint.checkpoint(3, x, use_reentrant=False)
+    with pytest.raises(TypeError, match="checkpoint_sequential: expected a function at 1, got int"):
+        checkpoint_sequential([dualad.sin, 3], 1, x)
+    with pytest.raises(TypeError, match="checkpoint_sequential: segments must be an integer, got str"):
+        checkpoint_sequential([dualad.sin], "1", x)
+
+
 def test_a_model_in_the_form_of_pytorch():
     weights = [torch.tensor(MATRIX, requires_grad=True) for _ in range(4)]
     layers = [lambda x, w=w: torch.tanh(x @ w) for w in weights]

@@ -343,6 +343,18 @@ def test_what_several_hooks_are_refused():
     with pytest.raises(RuntimeError, match="does not require grad"):
         register_multi_grad_hook([x, dualad.ones(2)], print)
     assert not x._node.hooks
+    for tensors in (None, x):
+        with pytest.raises(TypeError, match="register_multi_grad_hook: expected a sequence of Tensors, got"):
+            register_multi_grad_hook(tensors, print)
+    with pytest.raises(TypeError, match="register_multi_grad_hook: expected a function, got int"):
+        register_multi_grad_hook([x], 3)
+
+
+def test_several_hooks_on_what_an_iterator_gives():
+    x, calls = leaf(1.0), []
+    register_multi_grad_hook((y for y in [x]), calls.append)
+    (x * 2).backward()
+    assert calls == [[2.0]]
 
 
 # -- gradient edges --------------------------------------------------------------------------------
@@ -467,6 +479,10 @@ def test_an_exception_in_a_hook_leaves_nothing_behind():
         (lambda: dualad.ones(2).register_post_accumulate_grad_hook(print), "doesn't require gradient"),
         (lambda: (leaf(1.0) * 2).register_post_accumulate_grad_hook(print), "non-leaf"),
         (lambda: dualad.ones(2).retain_grad(), "requires_grad=False"),
+        (
+            lambda: dualad.vmap(lambda a: (a * leaf(2.0)).register_hook(print))(dualad.ones(2)),
+            "a hook on a tensor inside vmap, .* Register the hook on what is given to vmap",
+        ),
     ],
 )
 def test_tensors_that_take_no_hook(call, message):

@@ -310,6 +310,15 @@ def test_a_trace_is_in_chromes_format(tmp_path):
 # -- modes -----------------------------------------------------------------------------------------------
 
 
+def test_a_profile_that_is_not_running_cannot_be_left():
+    p = dualad.profile()
+    with pytest.raises(dualad.GradientError, match="profile: it is not running"):
+        p.__exit__(None, None, None)
+    with p:
+        _leaf().exp()
+    assert _rows(p)["exp"].calls == 1
+
+
 def test_a_profile_goes_on_counting_and_is_not_entered_twice():
     p = dualad.profile()
     x = _leaf()

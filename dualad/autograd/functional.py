@@ -16,6 +16,7 @@ from ..engine.namespace import ops
 from ..engine.operands import snapshot, type_name
 from ..engine.tensor import Tensor
 from ..errors import GradientError, ShapeError
+from ..transforms import trees
 from .derivatives import grad
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -165,12 +166,18 @@ def jacobian(
     tensor([[2., 0.],
             [0., 4.]])
     """
-    _check("jacobian", strategy, strict, vectorize)
+    _check("jacobian", func, strategy, strict, vectorize)
     if strategy == "forward-mode":
-        return _forward(transforms.jacfwd, func, inputs, create_graph)
-    call = _Call("jacobian", func, inputs, create_graph, strict)
+        return _forward("jacobian", transforms.jacfwd, func, inputs, create_graph)
+    return _by_rows("jacobian", func, inputs, create_graph, strict, vectorize)
+
+
+def _by_rows(
+    name: str, func: Any, inputs: Any, create_graph: bool, strict: bool, vectorize: bool = False
+) -> Any:
+    call = _Call(name, func, inputs, create_graph, strict)
     if any(y.dtype.is_complex for y in call.outputs):
-        raise GradientError("jacobian: complex outputs have no single Jacobian; use vjp or jvp")
+        raise GradientError(f"{name}: complex outputs have no single Jacobian; use vjp or jvp")
     rows = call.rows_at_once if vectorize else call.rows
     jacobians = [call.returned(rows(i), call.several) for i in range(len(call.outputs))]
     return tuple(jacobians) if call.several_outputs else jacobians[0]
@@ -205,23 +212,26 @@ def hessian(
     tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    _check("hessian", outer_jacobian_strategy, strict, vectorize)
+    _check("hessian", func, outer_jacobian_strategy, strict, vectorize)
 
     def single(*xs: Tensor) -> Tensor:
         return _single("hessian", func(*xs))
 
     if outer_jacobian_strategy == "forward-mode":
         outer = transforms.jacfwd
-        return _forward(lambda f, n: outer(transforms.jacrev(f, n), n), single, inputs, create_graph)
+        return _forward(
+            "hessian", lambda f, n: outer(transforms.jacrev(f, n), n), single, inputs, create_graph
+        )
     several = isinstance(inputs, (tuple, list))
 
     def gradient(*xs: Tensor) -> Any:
-        return jacobian(single, xs if several else xs[0], True, strict)
+        return _by_rows("hessian", single, xs if several else xs[0], True, strict)
 
-    return jacobian(gradient, inputs, create_graph, strict, vectorize)
+    return _by_rows("hessian", gradient, inputs, create_graph, strict, vectorize)
 
 
-def _check(name: str, strategy: str, strict: bool, vectorize: bool) -> None:
+def _check(name: str, func: Any, strategy: str, strict: bool, vectorize: bool) -> None:
+    trees.check_function(name, func)
     if strategy not in _STRATEGIES:
         raise ValueError(
             f'{name}: Expected strategy to be either "forward-mode" or "reverse-mode", got {strategy!r}'
@@ -234,9 +244,9 @@ def _check(name: str, strategy: str, strict: bool, vectorize: bool) -> None:
         )
 
 
-def _forward(jacobian: Any, func: Any, inputs: Any, create_graph: bool) -> Any:
+def _forward(name: str, jacobian: Any, func: Any, inputs: Any, create_graph: bool) -> Any:
     """Return what a transform of functions of several arguments gives for the inputs."""
-    xs, several = _tensors("inputs given", inputs)
+    xs, several = _tensors(f"inputs given to {name}", inputs)
     given = [_argument(x, create_graph, False) for x in xs]
     result = jacobian(func, tuple(range(len(xs))) if several else 0)(*given)
     return result if create_graph else _without_history(result)
@@ -263,6 +273,7 @@ class _Call:
     """
 
     def __init__(self, name: str, func: Any, inputs: Any, create_graph: bool, strict: bool) -> None:
+        trees.check_function(name, func)
         self.name, self.create_graph, self.strict = name, create_graph, strict
         given, self.several = _tensors(f"inputs given to {name}", inputs)
         self.inputs = [_argument(x, create_graph, True) for x in given]

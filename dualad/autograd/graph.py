@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, copy_context
 from threading import Lock
@@ -19,6 +19,7 @@ from ..engine.saving import Keeper, Values, apart, origin, saved_places
 from ..engine.tensor import Tensor
 from ..engine.walk import Walk, current_walk
 from ..errors import ShapeError
+from ..transforms.trees import check_function
 
 __all__ = [
     "GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks",
@@ -234,6 +235,8 @@ def register_multi_grad_hook(
     ------
     ValueError
         If `mode` is neither.
+    TypeError
+        If `tensors` is no sequence of Tensors, or `fn` no function.
     GradientError
         If a Tensor does not require grad.
 
@@ -249,6 +252,13 @@ def register_multi_grad_hook(
         raise ValueError(
             f"register_multi_grad_hook: Expects mode to be one of ('all', 'any') but got {mode!r}"
         )
+    check_function("register_multi_grad_hook", fn)
+    if isinstance(tensors, Tensor) or not isinstance(tensors, Iterable):
+        raise TypeError(
+            f"register_multi_grad_hook: expected a sequence of Tensors, got {type_name(tensors)}; for "
+            "one Tensor there is Tensor.register_hook"
+        )
+    tensors = list(tensors)
     hook = _First(fn) if mode == "any" else _All(tensors, fn)
     handles = []
     try:

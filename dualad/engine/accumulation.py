@@ -7,9 +7,9 @@ from threading import Lock
 from typing import Any
 from weakref import ref
 
-from ..errors import GradientError
+from ..errors import GradientError, ShapeError
 from .hooks import RemovableHandle, hooks_of, register
-from .node import GradBox, Leaf, Node
+from .node import Batch, GradBox, Leaf, Node
 from .tensor import Tensor, grad_box, reverse_part
 from .views import assign
 
@@ -24,6 +24,11 @@ def accumulate(box: GradBox | None, g: Any, create_graph: bool) -> None:
     with _accumulating:
         if box.grad is None:
             box.grad = g if create_graph else Tensor(g)
+        elif box.grad.shape != g.shape:
+            raise ShapeError(
+                f"backward: the gradient has shape {tuple(g.shape)}, the Tensor's .grad {box.grad.shape}: "
+                "its .data has been given another shape; set .grad = None with it"
+            )
         elif create_graph:
             box.grad = box.grad + g
         else:  # the same handle goes on, as those who hold `x.grad` expect
@@ -75,6 +80,11 @@ def is_retained(node: Node) -> bool:
 def _tracked(x: Tensor, refusal: str) -> Node:
     """Return the node where the gradient of x is computed."""
     node = reverse_part(x)._node
+    if type(node) is Batch:
+        raise GradientError(
+            f"{refusal} inside vmap, where it has a value for each example: gradients come by for all "
+            "examples at once. Register the hook on what is given to vmap, or on what vmap returns"
+        )
     if not isinstance(node, Node):
         raise GradientError(f"{refusal} that doesn't require gradient")
     return node

@@ -108,7 +108,9 @@ def backward(
     roots = _roots("backward", tensors, grad_tensors)
     if any(node.level != GROUND or _level_of(g) != GROUND for node, g in roots):
         raise GradientError(
-            "backward: called inside a transform on what it differentiates; use dualad.grad there"
+            "backward: called inside a transform on what it differentiates; use dualad.grad there. Outside "
+            "of transforms: one that has ended has written a Tensor of its own to what this is computed from "
+            "(x[...] = y, x.copy_(y)); return it from the transformed function instead, or write y.detach()"
         )
     inner = [(edge, x) for edge, x in targets or () if type(edge.node) is not Leaf]
     if any(type(x) is GradientEdge for _, x in inner):
@@ -141,6 +143,8 @@ def grad(
     if allow_unused is False and materialize_grads:
         raise ValueError("grad: allow_unused=False contradicts materialize_grads=True")
     sources = listed(inputs)
+    if not sources:
+        raise GradientError("grad: `inputs` argument to `grad()` cannot be empty")
     edges = [_target("grad", x) for x in sources]
     roots = _roots("grad", outputs, grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
@@ -307,7 +311,7 @@ def _checked(name: str, root: Tensor, g: Any) -> Tensor:
             f"{name}: Mismatch in shape: the gradient has a shape of {g.shape} and the output "
             f"has a shape of {root.shape}"
         )
-    if (g.dtype.is_complex and not root.dtype.is_complex) or not g.dtype.is_differentiable:
+    if g.dtype.is_complex and not root.dtype.is_complex:
         raise DTypeError(f"{name}: the gradient is {g.dtype} and the output {root.dtype}; convert it first")
     if g.device != root.device:
         raise DeviceError(

@@ -480,6 +480,8 @@ def is_inference(x: Tensor) -> bool:
     >>> dualad.is_inference(x), dualad.is_inference(x * 2)
     (True, False)
     """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"is_inference: expected a Tensor, got {type(x).__name__}")
     return x._box is INFERENCE
 
 

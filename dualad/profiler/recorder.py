@@ -110,7 +110,8 @@ class profile(Observer):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        assert self._entered is not None
+        if self._entered is None:
+            raise GradientError("profile: it is not running; enter it first, by a with statement")
         self.seconds += perf_counter() - self._entered
         self._entered = None
         self._observing.__exit__(*exc)

@@ -11,8 +11,10 @@ from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
 
+from ..engine.operands import type_name
 from ..errors import CheckpointError
 from ..transforms.checkpointing import Contexts, Options, run
+from ..transforms.trees import check_function
 
 __all__ = [
     "CheckpointError", "checkpoint", "checkpoint_sequential", "noop_context_fn", "set_checkpoint_early_stop",
@@ -65,6 +67,8 @@ def checkpoint(
 
     Raises
     ------
+    TypeError
+        If `function` is none.
     CheckpointError
         In the backward pass, if the function does other things when it is run again.
     ValueError
@@ -79,6 +83,7 @@ def checkpoint(
     >>> x.grad
     tensor([0.0000, 3.2054])
     """
+    check_function("checkpoint", function)
     stops = (early_stop, *_early_stop.get())[-1]
     options = Options(preserve_rng_state, context_fn(), determinism_check, stops)
     return run(function, args, kwargs, options)
@@ -110,6 +115,8 @@ def checkpoint_sequential(
 
     Raises
     ------
+    TypeError
+        If `segments` is no integer, or what is listed no function.
     ValueError
         If `segments` is less than 1, or more than there are functions.
 
@@ -123,6 +130,10 @@ def checkpoint_sequential(
     tensor(0.2075)
     """
     listed = list(functions)
+    for i, function in enumerate(listed):
+        check_function("checkpoint_sequential", function, f" at {i}")
+    if not isinstance(segments, int):
+        raise TypeError(f"checkpoint_sequential: segments must be an integer, got {type_name(segments)}")
     if not 1 <= segments <= max(len(listed), 1):
         raise ValueError(
             f"checkpoint_sequential: segments must be from 1 to the number of functions, {len(listed)}, got "
