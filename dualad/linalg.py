@@ -15,7 +15,6 @@ from .ops.linalg import (
     matrix_power,
     matrix_rank,
     matrix_transpose,
-    norm,
     outer,
     pinv,
     qr,
@@ -28,6 +27,7 @@ from .ops.linalg import (
     vecdot,
     vector_norm,
 )  # fmt: skip
+from .ops.linalg.norms import norm_by_axes as norm
 
 __all__ = [
     "cholesky", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv", "matmul",

@@ -257,3 +257,24 @@ def test_reading_and_writing_by_any_key_is_numpys(drawn):
     cleared = np.ones_like(a)
     cleared[key] = 0.0
     assert np.array_equal(x.grad.numpy(), cleared)
+
+
+def test_a_tensor_of_one_integer_indexes_as_that_integer(device):
+    i = dualad.asarray(1, dtype=dualad.int32, device=device)
+    x = dualad.zeros(3, 2, device=device)
+    x[i].add_(5.0)
+    row = x[:, i - 1]
+    row[0] = 7.0
+    assert x.tolist() == [[7.0, 0.0], [5.0, 5.0], [0.0, 0.0]]
+    a = dualad.ones(2, device=device, requires_grad=True)
+    y = a * 1.0
+    y[i].mul_(3.0)
+    y.sum().backward()
+    assert a.grad.tolist() == [1.0, 3.0]
+
+
+def test_contiguous_is_a_copy_of_a_transpose(device):
+    x = dualad.tensor([[1.0, 2.0], [3.0, 4.0]], device=device)
+    x.mT.contiguous().fill_(5.0)
+    assert x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert x.contiguous() is x

@@ -159,3 +159,14 @@ def test_where_there_is_no_derivative(device):
             dualad.jvp(f, (singular,), (singular,))
     g = dualad.grad(linalg.det)(singular * float("nan"))
     assert np.isnan(g.cpu().numpy()).all()
+
+
+@pytest.mark.parametrize("ord", [None, 1, -1, 2, np.inf, "fro", "nuc"])
+def test_norms_by_the_number_of_axes(ord):
+    a = np.array([[1.0, -2.0, 0.5], [3.0, 4.0, -1.5]])
+    x = dualad.asarray(a)
+    assert dualad.linalg.norm(x, ord).item() == pytest.approx(np.linalg.norm(a, ord))
+    if not isinstance(ord, str):
+        np.testing.assert_allclose(dualad.linalg.norm(x, ord, dim=1).numpy(), np.linalg.norm(a, ord, axis=1))
+    both = dualad.linalg.norm(x, ord, axis=(0, 1), keepdims=True).numpy()
+    np.testing.assert_allclose(both, np.linalg.norm(a, ord, axis=(0, 1), keepdims=True))

@@ -301,3 +301,10 @@ def test_constant_ops_agree_with_numpy_and_do_not_require_grad(name, device):
     static.pop("descending", None)
     np.testing.assert_array_equal(y.tolist(), getattr(np, name)(*arrays, **static))
     assert not y.requires_grad
+
+
+def test_a_power_of_a_negative_number_does_not_move_with_a_real_exponent(device):
+    x = dualad.tensor([1.0, 2.0], device=device)
+    base = dualad.full_like(x, -2.0)
+    for f in (lambda x: ((-2.0) ** x).sum(), lambda x: (base**x).sum()):
+        assert np.isnan(dualad.grad(f)(x).cpu().numpy()).all()

@@ -373,8 +373,8 @@ class Methods(Conversions):
     copy = clone
 
     def contiguous(self: Any) -> Tensor:
-        """Return the Tensor itself: where its elements lie is the backend's business."""
-        return self
+        """Return the Tensor itself if its elements lie in order, row by row, else a copy."""
+        return ops.contiguous(self)
 
     # -- derivatives ---------------------------------------------------------------------------
 

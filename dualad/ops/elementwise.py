@@ -40,11 +40,13 @@ def _pow_base(xp: Any, x1: Any, x2: Any) -> Any:
 
 
 def _pow_exponent(xp: Any, x1: Any, y: Any) -> Any:
-    """Y * log(x1), and 0 where x1 is 0: 0 ** x2 is constant for x2 > 0."""
+    """Y * log(x1), and 0 where x1 is 0: 0 ** x2 is constant for x2 > 0; of a negative x1 NaN."""
     if type(x1) in PYTHON_SCALARS:
         if x1 == 0:
             return 0
-        return y * (math.log(x1) if not isinstance(x1, complex) and x1 > 0 else cmath.log(x1))
+        if isinstance(x1, complex) or (x1 < 0 and DTYPES[y.dtype].is_complex):
+            return y * cmath.log(x1)
+        return y * (math.log(x1) if x1 > 0 else math.nan)
     return y * xp.log(xp.where(x1 == 0, 1, x1))
 
 

@@ -46,7 +46,8 @@ def _unwrap(k: Any) -> Any:
             "indices must be integers, slices, `...`, `None`, or integer or boolean arrays, got "
             f"{type(k).__name__}"
         )
-    return raw
+    # A Tensor of one integer is that integer, and what it reads a view.
+    return index(raw) if isinstance(k, Tensor) and not k.ndim and k.dtype.kind.endswith("integer") else raw
 
 
 def _bound(n: Any) -> int | None:

@@ -467,6 +467,16 @@ def tile(x: Any, repetitions: Any, /) -> Tensor:
 # -- dtype and copies ----------------------------------------------------------------------------
 
 
+def contiguous(x: Tensor) -> Tensor:
+    """Return x itself if its elements lie in order, row by row, else a copy.
+
+    Of a library that does not tell how they lie, a transpose or the like of another Tensor is copied.
+    """
+    flags = getattr(x._raw, "flags", None)
+    in_order = x._alias is None or not x._alias.steps if flags is None else flags.c_contiguous
+    return x if in_order else clone(x)
+
+
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
     """Return x converted to a dtype. Differentiable between floating types.
 

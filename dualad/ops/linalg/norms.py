@@ -12,6 +12,7 @@ from .. import elementwise as elem
 from .. import reductions
 from ..conversion import asarray
 from ..indexing import getitem
+from ..manipulation import expand_dims, moveaxis
 from ..reductions import vector_norm
 from ..searching import where
 from .decompositions import svdvals
@@ -99,6 +100,51 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
     tensor(5.)
     """
     return reductions.sum(diagonal(x, offset=offset), axis=-1, dtype=dtype)
+
+
+def norm_by_axes(
+    x: Any, /, ord: Any = None, axis: Any = None, keepdims: bool = False, *, dim: Any = None,
+    keepdim: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return the norms of vectors or of matrices, by the number of axes.
+
+    Parameters
+    ----------
+    x : array
+        Of a floating dtype, real or complex.
+    ord : number or str, optional
+        The order, of `vector_norm` or `matrix_norm`; None is the root of the sum of squares.
+    axis, dim : int or tuple of int, optional
+        One axis for norms of vectors, two for those of matrices. Without, all elements are one vector
+        if `ord` is None, and else x must have one axis or two.
+    keepdims, keepdim : bool
+        Keep these axes, with length 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no such norm of so many axes.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.tensor([[1.0, -2.0], [3.0, 4.0]])
+    >>> dualad.linalg.norm(x, 1), dualad.linalg.norm(x, 1, dim=0)
+    (tensor(6.), tensor([4., 6.]))
+    """
+    x, axis, keepdims = asarray(x), axis if dim is None else dim, keepdims or keepdim
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    if ord is not None and axis is None and x.ndim > 2:
+        raise ValueError(f"norm: a norm with ord needs one axis or two, got shape {x.shape}; give axis")
+    of_matrices = x.ndim == 2 if axis is None else isinstance(axis, tuple) and len(axis) == 2
+    if ord is None or not of_matrices:
+        if isinstance(ord, str):
+            raise ValueError(f"norm: the norm {ord!r} is one of matrices, got shape {x.shape}")
+        return vector_norm(x, axis=axis, keepdims=keepdims, ord=2 if ord is None else ord)
+    if axis is not None:
+        y = matrix_norm(moveaxis(x, axis, (-2, -1)), ord=ord)
+        return expand_dims(y, tuple(sorted(i % x.ndim for i in axis))) if keepdims else y
+    return matrix_norm(x, ord=ord, keepdims=keepdims)
 
 
 def norm(x: Any, /, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:

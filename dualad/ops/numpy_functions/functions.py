@@ -282,7 +282,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
         operand(element), operand(test_elements), invert=invert
     ),
     np.astype: lambda x, dtype, /, *, copy=True: manipulation.astype(array(x), numpy_dtype(dtype), copy=copy),
-    np.linalg.norm: made.matrix_norm,
+    np.linalg.norm: made.norm,
     np.linalg.eigh: lambda a, UPLO="L": linalg.eigh(made.triangle(a, UPLO)),
     np.linalg.eigvalsh: lambda a, UPLO="L": linalg.eigvalsh(made.triangle(a, UPLO)),
     np.linalg.solve: lambda a, b: linalg.solve(array(a), array(b)),

@@ -14,6 +14,7 @@ from .. import creation, cumulative, elementwise, indexing, joining, linalg, red
 from .. import manipulation as manip
 from ..common import one_axis
 from ..einsum import einsum
+from ..linalg.norms import norm_by_axes
 from .calls import array, floating, numpy_dtype, operand
 
 # Up to so many elements a convolution reads all windows at once.
@@ -230,21 +231,8 @@ def _lettered(axes: Any) -> str:
 # -- linear algebra ------------------------------------------------------------------------------
 
 
-def matrix_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """``np.linalg.norm``: of vectors or of matrices, by the number of axes."""
-    x = floating(x)
-    if ord is not None and axis is None and x.ndim > 2:
-        raise ValueError(f"np.linalg.norm: a norm with ord needs one axis or two, got shape {x.shape}")
-    of_matrices = x.ndim == 2 if axis is None else isinstance(axis, tuple) and len(axis) == 2
-    if ord is None or not of_matrices:
-        if isinstance(ord, str):
-            raise ValueError(f"np.linalg.norm: the norm {ord!r} is one of matrices, got shape {x.shape}")
-        return linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=2 if ord is None else ord)
-    if axis is not None:
-        moved = manip.moveaxis(x, axis, (-2, -1))
-        y = linalg.matrix_norm(moved, ord=ord)
-        return manip.expand_dims(y, tuple(sorted(i % x.ndim for i in axis))) if keepdims else y
-    return linalg.matrix_norm(x, ord=ord, keepdims=keepdims)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+    return norm_by_axes(floating(x), ord, axis, keepdims)
 
 
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
