@@ -522,6 +522,30 @@ class Cube(Function):
         return (*gradients, *[None] * (2 - len(wanted)))
 
 
+def test_outputs_of_several_name_the_node_of_the_call():
+    class Two(Function):
+        @staticmethod
+        def forward(ctx, x):
+            a, b = x * 2, x * 3
+            ctx.save_for_backward(a, b)
+            return a, b
+
+        @staticmethod
+        def backward(ctx, g, h):
+            assert all(saved.requires_grad for saved in ctx.saved_tensors)
+            return g * 2 + h * 3
+
+    x = dualad.tensor([1.0], requires_grad=True)
+    a, b = Two.apply(x)
+    assert repr(b) == "tensor([3.], grad_fn=<TwoBackward>)"
+    assert a.grad_fn is b.grad_fn
+    saved = b.grad_fn.saved_tensors
+    assert [s.tolist() for s in saved] == [[2.0], [3.0]]
+    assert all(s.grad_fn is a.grad_fn for s in saved)
+    (a + b).sum().backward()
+    assert x.grad.tolist() == [5.0]
+
+
 def test_what_was_saved_can_be_differentiated_in():
     x = dualad.tensor([1.0, 2.0], requires_grad=True)
     y = dualad.tensor([3.0, 5.0])

@@ -249,6 +249,10 @@ class Output(Node):
         super().__init__(node.op, node.level, (node,), (), None, shape, dtype)
         self.index = index
 
+    def name(self) -> str:
+        """Return the name of the node whose output it is."""
+        return str(self.parents[0].name())
+
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         return self.parents[0].next_functions
