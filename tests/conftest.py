@@ -5,6 +5,7 @@ import os
 import pytest
 
 import dualad
+from dualad.engine.recording import observers
 
 # Before SciPy is imported: it then asks arrays for their namespace (tests/consumers).
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
@@ -51,6 +52,7 @@ def _fresh_state():
     yield
     dualad.set_default_dtype(dualad.float32)
     assert dualad.is_grad_enabled(), "a test left grad mode off"
+    assert not observers(), "a test left somebody looking on"
 
 
 def needs(dtype, device):

@@ -341,7 +341,7 @@ def test_backward_inside_is_for_what_is_the_same_for_all():
         with pytest.raises(dualad.GradientError, match=r"inside vmap.*use dualad\.grad"):
             vmap(call)(X)
     for method in ("register_hook", "retain_grad"):
-        with pytest.raises(dualad.GradientError, match="require"):
+        with pytest.raises(dualad.GradientError, match="inside vmap"):
             vmap(lambda x, m=method: getattr(x, m)(*[print] * (m == "register_hook")))(X)
 
 

@@ -57,6 +57,10 @@ def register_post_accumulate_grad_hook(x: Tensor, hook: Callable[[Tensor], Any])
 def retain_grad(x: Tensor) -> None:
     """Let `backward` keep the gradient of x in ``x.grad``, although it is no leaf."""
     node = reverse_part(x)._node
+    if type(node) is Batch:
+        raise GradientError(
+            "can't retain_grad on Tensor inside vmap; call it on what vmap is given or returns"
+        )
     if not isinstance(node, Node):
         raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
     box = grad_box(x)
