@@ -90,6 +90,13 @@ class Problem:
     ----------
     x0 : ndarray
         The unknowns at the start, one after the other.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> problem = dualad.optimize.for_scipy(lambda p: (p["a"] - 1.0) ** 2 + p["b"] ** 2, {"a": 3.0, "b": 1.0})
+    >>> problem.x0, problem.fun(problem.x0), problem.jac(problem.x0)
+    (array([3., 1.]), 5.0, array([4., 2.]))
     """
 
     def __init__(self, f: Callable[..., Any], x0: Any, *args: Any, **kwargs: Any) -> None:

@@ -79,6 +79,16 @@ def exit_dual_level(*, level: int | None = None) -> None:
     ------
     GradientError
         If there is none, or `level` is another.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> from dualad.autograd import forward_ad
+    >>> level = forward_ad.enter_dual_level()
+    >>> x = forward_ad.make_dual(dualad.ones(2), dualad.ones(2))
+    >>> forward_ad.exit_dual_level(level=level)
+    >>> forward_ad.unpack_dual(x).tangent is None
+    True
     """
     levels = _levels.get()
     if not levels:
