@@ -1,9 +1,8 @@
 """Print ``docs/standard.md``: what is known of each function of the standard, read off the registry."""
 
-from all_examples import EXAMPLES
-
 import dualad
 from dualad.op import REGISTRY
+from dualad.testing.suite.examples import EXAMPLES
 
 HEAD = """# The standard, function by function
 

@@ -9,12 +9,12 @@ import warnings
 
 import numpy as np
 import pytest
-from all_examples import EXAMPLES
-from conftest import _backends
 
 import dualad
 from dualad.batching import BatchLoopWarning
 from dualad.op import REGISTRY
+from dualad.testing.plugin import devices
+from dualad.testing.suite.examples import EXAMPLES
 from dualad.transforms.vmap import vmap
 
 SIZE = 2
@@ -40,9 +40,8 @@ def pytest_generate_tests(metafunc):
     """Let tests that take `place` run on chosen devices, with the width of their numbers."""
     if "place" not in metafunc.fixturenames:
         return
-    devices = [str(d) for b in _backends(metafunc.config) for d in b.devices()]
-    wide = [d for d in devices if _has(d, dualad.complex128)]
-    narrow = [d for d in devices if d not in wide]
+    wide = [d for d in devices(metafunc.config) if _has(d, dualad.complex128)]
+    narrow = [d for d in devices(metafunc.config) if d not in wide]
     chosen = [d for d in wide if ":" not in d] + [d for d in wide if ":" in d][-1:] + narrow[-1:]
     metafunc.parametrize("place", [(d, "128" if d in wide else "64") for d in chosen], ids=chosen)
 

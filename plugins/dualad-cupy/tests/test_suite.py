@@ -89,6 +89,7 @@ def test_a_bug_report_names_the_gpu():
 
 
 def test_the_suite_passes():
-    command = [sys.executable, "-m", "pytest", str(ROOT / "tests"), "--backend=cupy", "-q", "-x"]
+    suites = [str(ROOT / "tests"), str(ROOT / "dualad" / "testing" / "suite")]
+    command = [sys.executable, "-m", "pytest", *suites, "--dualad-backend=cupy", "-q", "-x"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]

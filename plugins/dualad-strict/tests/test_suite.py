@@ -34,6 +34,7 @@ def test_the_copy_shares_no_memory():
 
 
 def test_the_suite_passes():
-    command = [sys.executable, "-m", "pytest", str(ROOT / "tests"), "--backend=strict", "-q", "-x"]
+    suites = [str(ROOT / "tests"), str(ROOT / "dualad" / "testing" / "suite")]
+    command = [sys.executable, "-m", "pytest", *suites, "--dualad-backend=strict", "-q", "-x"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]

@@ -4,11 +4,14 @@ Of vectors that are known up to a phase, what is differentiated does not depend 
 them and their adjoints.
 """
 
+from __future__ import annotations
+
 import numpy as np
-from examples import Example, signed
 
 import dualad
 from dualad import linalg
+
+from .example import Example, signed
 
 EXAMPLES: list[Example] = []
 

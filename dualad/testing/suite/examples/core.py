@@ -1,40 +1,15 @@
-"""Arguments on which each op and function is differentiated: away from kinks, in every form of shape.
+"""Arguments on which each op and function is differentiated: away from kinks, in every form of shape."""
 
-An `Example` is a function of Tensors and the arrays it is called with. The registry walk
-(`test_registry.py`) puts them on each device and in each dtype.
-"""
+from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import dualad
 from dualad.op import REGISTRY
 
-
-class Example(NamedTuple):
-    """A differentiable call; `op` is the op of the registry it stands for, or ""."""
-
-    name: str
-    call: Callable[..., Any]
-    arrays: tuple[np.ndarray, ...]
-    complex: bool  # whether it takes complex arrays too
-    op: str
-
-
-def numbers(*shape, seed=0, low=0.2, high=0.8):
-    """Return distinct numbers between two bounds, in a random order: no ties, no kinks."""
-    n = int(np.prod(shape))
-    order = np.random.default_rng(seed).permutation(n)
-    return np.linspace(low, high, n)[order].reshape(shape)
-
-
-def signed(*shape, seed=0):
-    """Return distinct numbers of both signs, none within 0.1 of 0."""
-    x = numbers(*shape, seed=seed, low=0.1, high=1.7)
-    return x * np.where(np.random.default_rng(seed + 1).random(shape) < 0.5, -1, 1)
-
+from .example import Example, numbers, signed
 
 EXAMPLES: list[Example] = []
 
@@ -111,7 +86,7 @@ _add(lambda x: dualad.abs(x * (1 + 2j) if x.dtype.is_complex else x), ANY, name=
 
 # -- indexing ----------------------------------------------------------------------------------
 
-KEYS = {
+KEYS: dict[str, Any] = {
     "integer": 1,
     "negative": (-1, 2),
     "slice": slice(1, None),

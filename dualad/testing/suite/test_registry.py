@@ -7,12 +7,12 @@ first. On every device, in every floating dtype.
 
 import numpy as np
 import pytest
-from all_examples import EXAMPLES
-from conftest import needs
 
 import dualad
 from dualad.engine import shapes
 from dualad.op import REGISTRY
+from dualad.testing.plugin import needs
+from dualad.testing.suite.examples import EXAMPLES
 
 REAL, COMPLEX = [dualad.float32, dualad.float64], [dualad.complex64, dualad.complex128]
 CASES = [(e, d) for e in EXAMPLES for d in (REAL + COMPLEX if e.complex else REAL)]

@@ -1,9 +1,13 @@
-"""Arguments on which the Fourier transforms are differentiated; see examples.py."""
+"""Arguments on which the Fourier transforms are differentiated."""
 
-from examples import Example, signed
+from __future__ import annotations
+
+from typing import Any
 
 import dualad
 from dualad import fft
+
+from .example import Example, signed
 
 EXAMPLES: list[Example] = []
 
@@ -13,13 +17,20 @@ def _add(call, *arrays, name, complex=True, op=""):
 
 
 # Which take real arrays only, and the op that each function is made of.
-TRANSFORMS = {
+TRANSFORMS: dict[str, Any] = {
     "fft": (fft.fft, True, "fft.fftn"), "ifft": (fft.ifft, True, "fft.ifftn"),
     "rfft": (fft.rfft, False, "fft.rfftn"), "irfft": (fft.irfft, True, "fft.irfftn"),
     "hfft": (fft.hfft, True, ""), "ihfft": (fft.ihfft, False, ""),
 }  # fmt: skip
 NORMS = ["backward", "ortho", "forward"]
-LENGTHS = {"default": None, "shorter": 3, "longer-odd": 9, "longer-even": 8, "one": 1, "two": 2}
+LENGTHS: dict[str, Any] = {
+    "default": None,
+    "shorter": 3,
+    "longer-odd": 9,
+    "longer-even": 8,
+    "one": 1,
+    "two": 2,
+}
 
 for _name, (_call, _complex, _op) in TRANSFORMS.items():
     for _norm in NORMS:
@@ -30,11 +41,11 @@ for _name, (_call, _complex, _op) in TRANSFORMS.items():
         _add(lambda x, f=_call, n=_n: f(x, n=n, axis=1), signed(2, 5, 3),
              name=f"{_name}-n-{_form}", complex=_complex, op=_op)  # fmt: skip
 
-SEVERAL = {
+SEVERAL: dict[str, Any] = {
     "fftn": (fft.fftn, True, "fft.fftn"), "ifftn": (fft.ifftn, True, "fft.ifftn"),
     "rfftn": (fft.rfftn, False, "fft.rfftn"), "irfftn": (fft.irfftn, True, "fft.irfftn"),
 }  # fmt: skip
-ARGUMENTS = {
+ARGUMENTS: dict[str, Any] = {
     "all": {}, "last": {"axes": (-1,)}, "axes": {"axes": (2, 0)}, "odd": {"s": (3, 5), "axes": (0, 1)},
     "cut-and-padded": {"s": (2, 6), "axes": (1, 2)}, "at-the-end": {"s": (3, -1)},
 }  # fmt: skip

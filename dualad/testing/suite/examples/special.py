@@ -3,12 +3,15 @@
 Parameters without one are constants inside the call: ``(name, op of a, b and x, ...)``.
 """
 
+from __future__ import annotations
+
 import numpy as np
-from examples import Example, numbers, signed
 
 import dualad
 from dualad import special
 from dualad.op import REGISTRY
+
+from .example import Example, numbers, signed
 
 EXAMPLES: list[Example] = []
 F = vars(special)

@@ -1,10 +1,13 @@
 """Arguments on which running sums and products, differences and sets are differentiated."""
 
+from __future__ import annotations
+
 import numpy as np
-from examples import Example, numbers, signed
 
 import dualad
 from dualad.op import REGISTRY
+
+from .example import Example, numbers, signed
 
 EXAMPLES: list[Example] = []
 
