@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from functools import cached_property
 from math import prod
@@ -251,23 +253,80 @@ class Backend:
         """Return ``g * p``, and 0 where g is 0, also if p is infinite or NaN there."""
         return g * self.xp.where(g == 0, 0, p)
 
+    def unbroadcast(self, array: Array, shape: tuple[int, ...]) -> Array:
+        """Return the array summed over the axes along which one of `shape` was broadcast to it.
+
+        Numbers of half precision are added in single precision: a sum of many is soon wrong else.
+        """
+        xp, dtype = self.xp, array.dtype
+        extra = array.ndim - len(shape)
+        ones = tuple(i for i, n in enumerate(shape, extra) if n == 1 != array.shape[i])
+        wide = self._wide(dtype)
+        total = xp.sum(array, axis=(*range(extra), *ones), dtype=wide)
+        return xp.astype(xp.reshape(total, shape), dtype, copy=False)
+
     # -- random numbers ----------------------------------------------------------------------
 
+    # A backend with generators of its own overrides all five.
+
     def generator(self, seed: int, device: Device) -> Any:
-        """Return a random number generator for a device, seeded."""
+        """Return a random number generator for a device, an object that `random` changes.
+
+        The seed is from 0 to 2**64 - 1, and the same numbers follow from the same one.
+        """
         return np.random.Generator(np.random.PCG64(seed))
 
     def copy_generator(self, generator: Any) -> Any:
         """Return a generator of the same numbers."""
         return deepcopy(generator)
 
+    def generator_state(self, generator: Any) -> bytes:
+        """Return where a generator stands, in whatever form `restore_generator` reads."""
+        return json.dumps(generator.bit_generator.state).encode()
+
+    def restore_generator(self, state: bytes, device: Device) -> Any:
+        """Return a generator that stands where another one stood, from its `generator_state`.
+
+        Bytes that are none raise a ValueError.
+        """
+        bits = np.random.PCG64(0)
+        try:
+            bits.state = json.loads(state)
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"no state of a PCG64 generator: {error}") from error
+        return np.random.Generator(bits)
+
     def random(
-        self, generator: Any, kind: str, shape: tuple[int, ...], dtype: Any, device: Device, **kw: Any
+        self, generator: Any, kind: str, shape: tuple[int, ...], dtype: Any, device: Device, **parameters: Any
     ) -> Array:
-        """Return random numbers: `kind` is a method of NumPy's Generator, `kw` its arguments."""
-        values = getattr(generator, kind)(size=shape, **kw)
+        """Return random numbers of a shape and dtype, on a device.
+
+        The kinds are methods of NumPy's generators; all else is made of these:
+
+        ===================  ==============  ====================================================
+        kind                 parameters      numbers
+        ===================  ==============  ====================================================
+        ``random``                           even in [0, 1), never 1; a real dtype
+        ``standard_normal``                  normal, of mean 0 and variance 1; a real dtype
+        ``integers``         ``low, high``   even in [low, high), two ints; an integer dtype
+        ``standard_gamma``   ``a``           gamma, of concentration a > 0 and rate 1; a real dtype
+        ``poisson``          ``lam``         counts of mean lam >= 0; a real dtype
+        ``binomial``         ``n, p``        successes among n trials of probability p; a real dtype
+        ===================  ==============  ====================================================
+
+        ``a``, ``lam``, ``n`` and ``p`` are arrays of the result's shape, dtype and device. A
+        backend whose library lacks a kind leaves it to this default (``super().random(...)``),
+        which draws with NumPy: seeded, where the generator is not NumPy's, by ``integers`` of it.
+        """
+        if not isinstance(generator, np.random.Generator):
+            if kind == "integers":
+                raise BackendError(f"random: the {self.name} backend draws no integers from its generators")
+            wide = self.native_dtypes[dtypes.int32]
+            seeds = self.random(generator, "integers", (4,), wide, device, low=0, high=2**31 - 1)
+            generator = np.random.Generator(np.random.PCG64(self.to_numpy(seeds).tolist()))
+        known = [self.to_numpy(p) if isinstance(p, self.array_types) else p for p in parameters.values()]
         name = next(d.name for d, native in self.native_dtypes.items() if native == dtype)
-        return self.from_numpy(np.asarray(values).astype(name), device)
+        return self.from_numpy(_drawn(generator, kind, shape, name, known), device)
 
     # -- figures -----------------------------------------------------------------------------
 
@@ -317,6 +376,57 @@ def scipy_function(name: str) -> Callable[..., Any]:
 
 
 BASIC_KEYS = (int, slice, type(None), type(...), np.integer)
+
+    def memory(self, device: Device) -> dict[str, int]:
+        """Return what is known of a device's memory, in bytes.
+
+        The keys are among ``"allocated"`` (in arrays), ``"reserved"`` (held by the library, arrays
+        among it), ``"free"`` and ``"total"``.
+        """
+        return {}
+
+    def free_memory(self, device: Device) -> None:
+        """Give memory that the library holds for arrays to come back to the device."""
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Whether an error of the library says that there is no memory left."""
+        return isinstance(error, MemoryError)
+
+    # -- streams, where `has_streams` --------------------------------------------------------
+
+    def current_stream(self, array: Array) -> Any:
+        """Return the stream that work on an array goes to now; None for the default one.
+
+        An op's derivative goes to the stream that the op itself went to.
+        """
+        return None
+
+    def on_stream(self, stream: Any) -> AbstractContextManager[Any]:
+        """Return a context in which work goes to a stream; None is the default one."""
+        return nullcontext()
+
+    def join(self, source: Any, target: Any) -> None:
+        """Let work that is queued on the stream `target` from now wait for what is on `source`.
+
+        None is the default stream, of the device of the other one. Nothing is waited for here.
+        """
+
+
+def _drawn(
+    generator: np.random.Generator, kind: str, shape: tuple[int, ...], dtype: str, parameters: list[Any]
+) -> np.ndarray:
+    """Return random numbers of NumPy in a dtype, drawn in it where NumPy can: they are others in each."""
+    draw = getattr(generator, kind)
+    if kind == "integers":
+        return np.asarray(draw(*parameters, size=shape, dtype=dtype))
+    if kind in ("poisson", "binomial"):
+        return np.asarray(draw(*parameters, size=shape)).astype(dtype)
+    exact = dtype in ("float32", "float64")
+    values = np.asarray(draw(*parameters, size=shape, dtype=dtype if exact else "float32"))
+    if kind == "random" and not exact:  # rounding would give 1
+        steps = 2.0 / np.finfo(dtype).eps
+        values = np.floor(values * steps) / steps
+    return values.astype(dtype)
 
 
 def is_basic(key: Key) -> bool:
