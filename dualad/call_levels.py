@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from .backends.registry import STREAMED
 from .batching import into
 from .call import Call, Now, Parts, nothing
 from .engine.draws import noting
@@ -19,6 +20,7 @@ from .engine.modes import BATCHES
 from .engine.namespace import ops
 from .engine.node import Batch, CallNode, Dual, fresh_level
 from .engine.recording import RECORDING, records
+from .engine.streams import note_stream
 from .engine.tensor import Tensor, wrap
 from .errors import BatchError
 from .levels import bare, handle, is_live, level_of, refuse_closed, standin, tracked_names, without_level
@@ -208,6 +210,8 @@ def _recorded(
     if parts is not None:
         saved = _only(below, parts.values), _only(outs, parts.outs), parts.leaves, parts.rest
     node = CallNode(rule, level, tuple(nodes), saved, {}, shape, dtype)
+    if STREAMED:
+        note_stream(node, outs[0])
     mode = RECORDING.get()
     if type(mode) is not bool:
         mode.recorded(node)

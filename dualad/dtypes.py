@@ -93,6 +93,8 @@ ALL = (
     bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
     float16, float32, float64, complex64, complex128,
 )  # fmt: skip
+#: Whose sums are made in single precision.
+HALVES = (float16,)
 BY_NAME = {dtype.name: dtype for dtype in ALL}
 
 # PyTorch's other names for them.

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import batching
+from .backends.registry import STREAMED
 from .batching import REGISTRY
 from .dtypes import DType
 from .engine import shapes
@@ -33,6 +34,7 @@ from .engine.operands import (
     snapshot,
 )  # fmt: skip
 from .engine.recording import RECORDING, records
+from .engine.streams import note_stream
 from .engine.tensor import LEFT, Tensor, lift, of_class, plain, wrap
 from .errors import BatchError
 from .rules import Joint, Map, Missing
@@ -231,6 +233,8 @@ class Op:
         saved = tuple(None if n is None else m.pick(readable) for n, m in zip(live, maps, strict=True))
         shape, dtype = (None, tuple((a.shape, a.dtype) for a in y)) if several else (y.shape, y.dtype)
         node = Node(self, level, tuple(live), saved, static, shape, dtype)
+        if STREAMED:
+            note_stream(node, y)
         if type(mode) is not bool:
             mode.recorded(node)
         if not several:
@@ -347,7 +351,10 @@ class Unary(Op):
         if node is None or not self.differentiable or not mode:
             return Tensor(y)
         saved = self.maps[0].pick((value, y))
-        return Tensor(y, Node(self, node.level, (node,), (saved,), static, y.shape, y.dtype))
+        new = Node(self, node.level, (node,), (saved,), static, y.shape, y.dtype)
+        if STREAMED:
+            note_stream(new, y)
+        return Tensor(y, new)
 
     def below(self, *values: Any, **static: Any) -> Any:
         """Compute the op as `Op.below` does; on an array at once, as rules for batches ask."""
@@ -412,7 +419,10 @@ class Binary(Op):
             )
         else:
             saved = _NOTHING
-        return Tensor(y, Node(self, node.level, (node1, node2), saved, _NO_KEYWORDS, y.shape, y.dtype))
+        new = Node(self, node.level, (node1, node2), saved, _NO_KEYWORDS, y.shape, y.dtype)
+        if STREAMED:
+            note_stream(new, y)
+        return Tensor(y, new)
 
     def _otherwise(self, x1: Any, x2: Any, value1: Any, value2: Any, node1: Any, node2: Any) -> Any:
         """Take the general path, or, where there is one level, of a batch, go by the rule at once."""

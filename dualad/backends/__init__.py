@@ -6,17 +6,22 @@ say which backends there are. ``docs/backends.md`` shows how to write one.
 
 from .base import Backend
 from .device import CPU, Device
+from .loading import Failure
 from .hookspecs import hookimpl
-from .registry import all, failures, for_device, get, register
+from .registry import all, failures, for_device, get, origin, register
+from .versions import HOOK_VERSION
 
 __all__ = [
     "CPU",
+    "HOOK_VERSION",
     "Backend",
     "Device",
+    "Failure",
     "all",
     "failures",
     "for_device",
     "get",
     "hookimpl",
+    "origin",
     "register",
 ]

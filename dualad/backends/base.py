@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from functools import cached_property
 from math import prod
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import BackendError, DeviceError
 from .device import Device
+from .versions import adapt
 
 Array = Any  # an array of the backend
 Key = Any  # an index: an int, slice, ellipsis, None, integer or boolean array, or a tuple of them
@@ -42,6 +44,14 @@ class Backend:
         Its namespace of standard functions.
     unavailable : str or None
         Why the backend cannot be used on this machine, in one sentence; None if it can.
+    gaps : mapping of str to str
+        What the library cannot do: names of functions (``"linalg.eigh"``), each with the reason in
+        a few words. Calling one raises a `BackendError` that says so.
+    has_streams : bool
+        Whether work is queued on streams, as on a GPU; see `current_stream`.
+    hook_version : int
+        The version of the hooks that the class was written for, `dualad.backends.HOOK_VERSION` at
+        that time. Methods of an older version are called without the arguments they do not know.
     """
 
     name: ClassVar[str]
@@ -49,6 +59,13 @@ class Backend:
     array_types: tuple[type, ...] = ()
     xp: Any = None
     unavailable: str | None = None
+    gaps: Mapping[str, str] = MappingProxyType({})
+    has_streams: ClassVar[bool] = False
+    hook_version: ClassVar[int] = 1
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        adapt(cls, Backend)
 
     # -- what a backend must say -------------------------------------------------------------
 
@@ -85,6 +102,11 @@ class Backend:
             if n is not None
         }
 
+    def _wide(self, dtype: Any) -> Any:
+        """Return the dtype in which numbers of a dtype are added: single precision for half."""
+        halves = [native for d, native in self.native_dtypes.items() if d in dtypes.HALVES]
+        return self.native_dtypes[dtypes.float32] if dtype in halves else dtype
+
     def has_dtype(self, dtype: dtypes.DType, device: Device) -> bool:
         """Whether there can be arrays of that dtype on that device."""
         return dtype in self.native_dtypes
@@ -97,6 +119,8 @@ class Backend:
 
     def function(self, name: str) -> Callable[..., Any]:
         """Return the function that computes the op `name` on this backend's arrays."""
+        if name in self.gaps:
+            return self._refusal(name)
         if name.startswith("special."):
             return self.special_function(name.removeprefix("special."))
         own = getattr(self, name, None)
@@ -106,6 +130,14 @@ class Backend:
         for part in name.split("."):
             function = getattr(function, part)
         return function
+
+    def _refusal(self, name: str) -> Callable[..., Any]:
+        """Return what stands in the place of a function that the library lacks."""
+
+        def refuse(*args: Any, **keywords: Any) -> Any:
+            raise BackendError(f"{name}: the {self.name} backend cannot do this: {self.gaps[name]}")
+
+        return refuse
 
     @cached_property
     def special(self) -> Any:
@@ -146,8 +178,11 @@ class Backend:
             raise DeviceError(f"there is no device {device}: the {self.name} backend has {names}")
         return full
 
-    def to_device(self, array: Array, device: Device) -> Array:
-        """Return the array on another device of this backend."""
+    def to_device(self, array: Array, device: Device, non_blocking: bool = False) -> Array:
+        """Return the array on another device of this backend.
+
+        If `non_blocking`, the copy may go on when this returns, where the library has a queue for it.
+        """
         return array.to_device(self.native_device(device))
 
     def dlpack(self, array: Array, **keywords: Any) -> Any:
@@ -177,6 +212,13 @@ class Backend:
 
         Only those who hold `array` itself, or a view that holds it, can then see a change, and
         dualad writes into it if nobody does.
+        """
+        return False
+
+    def is_tracing(self, array: Array) -> bool:
+        """Whether the array stands for values that are not there yet, as in JAX under ``jit``.
+
+        Values are then not looked at where that would only save work.
         """
         return False
 
@@ -236,8 +278,8 @@ class Backend:
         zero = xp.zeros((1,), dtype=array.dtype, device=self.native_device(device))
         terms = xp.concat([xp.reshape(value, (-1,)), zero])
         picked = xp.take(terms, self._indices(table, device), axis=0)
-        total = xp.sum(xp.reshape(picked, table.shape), axis=1)
-        return array + xp.reshape(total, array.shape)
+        total = xp.sum(xp.reshape(picked, table.shape), axis=1, dtype=self._wide(array.dtype))
+        return array + xp.astype(xp.reshape(total, array.shape), array.dtype, copy=False)
 
     def _indices(self, positions: np.ndarray, device: Device) -> Array:
         return self.from_numpy(positions.reshape(-1).astype(self.index_dtype(device)), device)
@@ -337,46 +379,6 @@ class Backend:
     def synchronize(self, device: Device) -> None:
         """Wait until all work on the device is done."""
 
-
-class _SpecialFunctions:
-    """A backend's special functions, each looked up once and kept as an attribute."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
-    def __getattr__(self, name: str) -> Any:
-        function = self._backend.function(f"special.{name}")
-        setattr(self, name, function)
-        return function
-
-
-def scipy_function(name: str) -> Callable[..., Any]:
-    """Return a function of ``scipy.special`` on NumPy arrays, its result of the dtype they promote to.
-
-    Raises
-    ------
-    BackendError
-        If SciPy is not installed.
-    """
-    try:
-        import scipy.special  # takes longer than all of dualad, and few programs need it
-    except ModuleNotFoundError:
-        raise BackendError(f"dualad.special.{name} needs SciPy: pip install 'dualad[special]'") from None
-    function = getattr(scipy.special, name)
-
-    # SciPy computes in double where a Python number is beside a float32 array, in single for float16.
-    def compute(*args: Any) -> Any:
-        y = function(*args)
-        if len(args) == 1 and getattr(args[0], "dtype", None) is y.dtype:
-            return y
-        want = np.result_type(*args)
-        return y.astype(want) if want.kind == y.dtype.kind and want != y.dtype else y
-
-    return compute
-
-
-BASIC_KEYS = (int, slice, type(None), type(...), np.integer)
-
     def memory(self, device: Device) -> dict[str, int]:
         """Return what is known of a device's memory, in bytes.
 
@@ -427,6 +429,46 @@ def _drawn(
         steps = 2.0 / np.finfo(dtype).eps
         values = np.floor(values * steps) / steps
     return values.astype(dtype)
+
+
+class _SpecialFunctions:
+    """A backend's special functions, each looked up once and kept as an attribute."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        function = self._backend.function(f"special.{name}")
+        setattr(self, name, function)
+        return function
+
+
+def scipy_function(name: str) -> Callable[..., Any]:
+    """Return a function of ``scipy.special`` on NumPy arrays, its result of the dtype they promote to.
+
+    Raises
+    ------
+    BackendError
+        If SciPy is not installed.
+    """
+    try:
+        import scipy.special  # takes longer than all of dualad, and few programs need it
+    except ModuleNotFoundError:
+        raise BackendError(f"dualad.special.{name} needs SciPy: pip install 'dualad[special]'") from None
+    function = getattr(scipy.special, name)
+
+    # SciPy computes in double where a Python number is beside a float32 array, in single for float16.
+    def compute(*args: Any) -> Any:
+        y = function(*args)
+        if len(args) == 1 and getattr(args[0], "dtype", None) is y.dtype:
+            return y
+        want = np.result_type(*args)
+        return y.astype(want) if want.kind == y.dtype.kind and want != y.dtype else y
+
+    return compute
+
+
+BASIC_KEYS = (int, slice, type(None), type(...), np.integer)
 
 
 def is_basic(key: Key) -> bool:

@@ -43,7 +43,7 @@ class NumpyBackend(Backend):
     def native_device(self, device: Device) -> str:
         return "cpu"
 
-    def to_device(self, array: Any, device: Device) -> Any:
+    def to_device(self, array: Any, device: Device, non_blocking: bool = False) -> Any:
         return array
 
     def dlpack(self, array: Any, **keywords: Any) -> Any:
@@ -83,9 +83,22 @@ class NumpyBackend(Backend):
         array = _writable(array)
         if is_basic(key):
             array[key] += value
+        elif array.dtype == np.float16:  # many may be added at one place
+            total = array.astype(np.float32)
+            np.add.at(total, key, value)
+            array[...] = total
         else:
             np.add.at(array, key, value)
         return array
+
+    def unbroadcast(self, array: Any, shape: tuple[int, ...]) -> Any:
+        extra = array.ndim - len(shape)
+        ones = tuple(i for i, n in enumerate(shape, extra) if n == 1 != array.shape[i])
+        axes = (*range(extra), *ones)
+        if array.dtype == np.float16:
+            return np.add.reduce(array, axis=axes, dtype=np.float32).reshape(shape).astype(np.float16)
+        total = np.add.reduce(array, axis=axes)
+        return total if total.shape == shape else total.reshape(shape)
 
     # What the standard has and NumPy has not, or what costs less on small arrays than NumPy's own.
 

@@ -14,13 +14,26 @@ from ..errors import BackendError, DeviceError, DTypeError
 from . import hookspecs
 from . import numpy as numpy_plugin
 from .base import Backend
+from .checks import check_group
 from .device import Device
+from .loading import Failure, failure
+from .versions import HOOK_VERSION
+
+#: The plugins of dualad's own, by their device types.
+PLUGINS = {
+    "cuda": "dualad-cupy",
+    "dask": "dualad-dask",
+    "jax": "dualad-jax",
+    "strict": "dualad-strict",
+    "torch": "dualad-torch",
+}
 
 _manager = pluggy.PluginManager(hookspecs.PROJECT)
 _manager.add_hookspecs(hookspecs)
 
 _backends: dict[str, Backend] = {}
-_failures: dict[str, str] = {}  # plugins that raised while loading: name -> reason
+_origins: dict[str, str] = {}  # backend's name -> the distribution it came with, or its plugin's name
+_failures: list[Failure] = []
 _loaded = False
 _is_loading = False
 _loading = RLock()
@@ -39,6 +52,9 @@ class _ByNative(dict[Any, dtypes.DType]):
 #: ``DTYPES[array.dtype]``, the DType of any array.
 DTYPES = _ByNative({d: d for d in dtypes.ALL})
 
+#: The array types of backends that have streams.
+STREAMED: set[type] = set()
+
 
 def register(plugin: object, name: str | None = None) -> None:
     """Register a plugin: an object or module with a `dualad_backends` hook.
@@ -56,33 +72,78 @@ def register(plugin: object, name: str | None = None) -> None:
     Raises
     ------
     BackendError
-        If one of its backends has the name or a device type of one registered before.
+        If the plugin has no such hook or was registered before, or if one of its backends lacks
+        something, is written for hooks of another version, or has the name, a device type or an
+        array type of one registered before. Then none of them is registered.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.backends.register(object(), "rods")
+    Traceback (most recent call last):
+        ...
+    dualad.errors.BackendError: plugin 'rods' has no hook dualad_backends; mark it with dualad.backends.hookimpl
     """
+    _register(plugin, f"plugin {name or type(plugin).__name__!r}", "the plugin")
+
+
+def _register(plugin: object, origin: str, distribution: str) -> None:
+    """Register a plugin that comes from `origin`, all its backends or none."""
+    if _manager.is_registered(plugin):
+        raise BackendError(f"{origin} is registered already, as {_manager.get_name(plugin)}")
     others = _manager.get_plugins()
-    _manager.register(plugin, name)
-    caller = _manager.subset_hook_caller("dualad_backends", others)
     try:
-        for group in caller():
-            for backend in group:
-                _add(backend)
+        _manager.register(plugin, origin)
+        caller = _manager.subset_hook_caller("dualad_backends", others)
+        if not caller.get_hookimpls():
+            raise BackendError(
+                f"{origin} has no hook dualad_backends; mark it with dualad.backends.hookimpl"
+            )
+        found: list[Backend] = []
+        for group in caller(hook_version=HOOK_VERSION):
+            for backend in check_group(group, distribution):
+                _check_claims(backend, [*_backends.values(), *found])
+                found.append(backend)
+    except pluggy.PluginValidationError as error:
+        _manager.unregister(plugin)
+        raise BackendError(
+            f"its hooks are not those of version {HOOK_VERSION} ({error}); upgrade dualad or {distribution}"
+        ) from None
     except BaseException:
         _manager.unregister(plugin)
         raise
+    for backend in found:
+        _add(backend, origin)
 
 
-def _add(backend: Backend) -> None:
-    for other in _backends.values():
-        shared = set(backend.device_types) & set(other.device_types)
-        if other.name == backend.name or shared:
-            claimed = f"device type {min(shared)!r}" if shared else f"name {other.name!r}"
-            raise BackendError(
-                f"backend {backend.name!r}: the {claimed} is taken by backend {other.name!r}; "
-                "uninstall one of the two plugins"
-            )
+def _check_claims(backend: Backend, others: list[Backend]) -> None:
+    """Raise a `BackendError` if a backend claims what is another's."""
+    for other in others:
+        devices = set(backend.device_types) & set(other.device_types)
+        arrays = set(backend.array_types) & set(other.array_types)
+        if devices:
+            claimed = f"device type {min(devices)!r}"
+        elif backend.name == other.name:
+            claimed = f"name {other.name!r}"
+        elif arrays:
+            claimed = f"array type {min(t.__name__ for t in arrays)!r}"
+        else:
+            continue
+        owner = _origins.get(other.name, "the same plugin")
+        raise BackendError(
+            f"backend {backend.name!r}: the {claimed} is taken by backend {other.name!r} of {owner}; "
+            "uninstall one of the two"
+        )
+
+
+def _add(backend: Backend, origin: str) -> None:
     if backend.unavailable is None:
         for dtype, native in backend.native_dtypes.items():
             DTYPES[native] = dtype
+        if backend.has_streams:
+            STREAMED.update(backend.array_types)
     _backends[backend.name] = backend
+    _origins[backend.name] = origin
 
 
 def load_plugins() -> None:
@@ -104,13 +165,21 @@ def load_plugins() -> None:
 def _load_entry_points() -> None:
     from importlib.metadata import entry_points  # a tenth of the time that `import dualad` takes
 
-    for entry in entry_points(group=hookspecs.PROJECT):
+    # Of two that claim the same the first stays; which that is does not depend on the machine.
+    for entry in sorted(entry_points(group=hookspecs.PROJECT), key=_order):
+        distribution = getattr(entry, "dist", None)
+        name = distribution.name if distribution else f"plugin {entry.name!r}"
+        origin = f"{name} {distribution.version}" if distribution else name
         try:
-            register(entry.load(), entry.name)
-        except Exception as error:  # a broken plugin must not take dualad down
-            reason = f"{type(error).__name__}: {error}"
-            _failures[entry.name] = reason
-            print(f"dualad: plugin {entry.name!r} failed to load: {reason}", file=sys.stderr)
+            _register(entry.load(), origin, name)
+        except (Exception, SystemExit) as error:  # a broken plugin must not take dualad down
+            _failures.append(failure(entry, error))
+            print(f"dualad: {_failures[-1]}", file=sys.stderr)
+
+
+def _order(entry: Any) -> tuple[str, str]:
+    distribution = getattr(entry, "dist", None)
+    return (distribution.name.lower() if distribution else "", entry.name)
 
 
 def all() -> list[Backend]:
@@ -126,10 +195,29 @@ def all() -> list[Backend]:
     return list(_backends.values())
 
 
-def failures() -> dict[str, str]:
-    """Return the plugins that raised while loading, by name, with what they raised."""
+def failures() -> list[Failure]:
+    """Return the installed plugins that could not be loaded, with the reasons.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> [failure.distribution for failure in dualad.backends.failures()]
+    []
+    """
     load_plugins()
-    return dict(_failures)
+    return list(_failures)
+
+
+def origin(backend: Backend) -> str:
+    """Return where a backend comes from: the distribution of its plugin with the version.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.backends.origin(dualad.backends.get("numpy"))
+    'dualad'
+    """
+    return _origins[backend.name]
 
 
 def get(name: str) -> Backend:
@@ -143,9 +231,8 @@ def get(name: str) -> Backend:
     if name not in _backends:
         load_plugins()
     if name not in _backends:
-        failed = f" (its plugin failed to load: {_failures[name]})" if name in _failures else ""
         known = ", ".join(_backends)
-        raise BackendError(f"there is no backend {name!r}{failed}; registered: {known}")
+        raise BackendError(f"there is no backend {name!r}; registered: {known}{_what_failed()}")
     return _usable(_backends[name])
 
 
@@ -171,12 +258,15 @@ def for_device(device: Device) -> Backend:
         if attempt == 0:
             load_plugins()
     known = ", ".join(t for b in _backends.values() for t in b.device_types)
-    failed = "".join(f"; plugin {n!r} failed to load: {why}" for n, why in _failures.items())
-    hint = " (install the plugin dualad-cupy)" if device.type == "cuda" else ""
+    hint = f" (install the plugin {PLUGINS[device.type]})" if device.type in PLUGINS else ""
     raise DeviceError(
         f"unknown device {device}: no backend has the device type {device.type!r}{hint}; "
-        f"known device types: {known}{failed}"
+        f"known device types: {known}{_what_failed()}"
     )
+
+
+def _what_failed() -> str:
+    return "".join(f"; {failed}" for failed in _failures)
 
 
 class _ByType(dict[type, "Backend | None"]):
@@ -208,4 +298,4 @@ class _ByType(dict[type, "Backend | None"]):
 #: The backend of each array type: ``BY_TYPE[type(array)]``, None for what is no array.
 BY_TYPE = _ByType()
 
-register(numpy_plugin, "numpy")
+_register(numpy_plugin, "dualad", "dualad")

@@ -73,10 +73,12 @@ def _from_the_end(want: tuple[int, ...], have: tuple[int, ...]) -> Any:
 
 def _unbroadcast(xp: Any, a: Any, want: tuple[int, ...]) -> Any:
     """Sum over the axes along which an array of shape `want` was broadcast."""
-    extra = len(a.shape) - len(want)
+    kept = a.shape[max(0, len(a.shape) - len(want)) :]
+    shape = tuple(1 if w == 1 else h for w, h in zip(want[-len(kept) :] if kept else (), kept, strict=True))
+    if xp is not ops:
+        return xp.unbroadcast(a, shape)
+    extra = len(a.shape) - len(shape)
     if extra > 0:
         a = xp.sum(a, axis=tuple(range(extra)), keepdims=False)
-    axes = tuple(
-        i for i, (w, h) in enumerate(zip(want[-len(a.shape) :], a.shape, strict=False)) if w == 1 != h
-    )
+    axes = tuple(i for i, (n, h) in enumerate(zip(shape, a.shape, strict=True)) if n == 1 != h)
     return xp.sum(a, axis=axes, keepdims=True) if axes else a

@@ -47,12 +47,17 @@ class Node:
         Those of the result, which its cotangent takes.
     hooks : Hooks or None
         What is called when the walk passes.
+    stream : object
+        Where a backend has streams, the one that the op went to; not there if that is the default.
     """
 
-    # `_metadata` is not there before it is asked for: most nodes live without.
+    stream: Any
+
+    # `_metadata` is not there before it is asked for, `stream` only where the op went to one that is
+    # not the default: most nodes live without.
     __slots__ = (
         "__weakref__", "_metadata", "dtype", "hooks", "level", "number", "op", "parents", "saved", "shape",
-        "static",
+        "static", "stream",
     )  # fmt: skip
 
     def __init__(

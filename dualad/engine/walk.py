@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from ..backends.registry import DTYPES
+from ..backends.registry import DTYPES, STREAMED
 from ..dtypes import DType
 from ..errors import GradientError
 from .calling import call_posthooks, call_prehooks, call_tensor_hooks
@@ -24,6 +24,7 @@ from .modes import set_grad_enabled
 from .namespace import SPACES, ops
 from .node import CallNode, Leaf, Node, Output, is_freed, saved_by
 from .recording import RECORDING, observers
+from .streams import Streams
 from .tensor import Tensor, lift
 
 FREED = (
@@ -75,12 +76,15 @@ class Walk:
         self.arrived: Callable[[Leaf, Any], None] | None = None
         #: Where the pass began, and whose `release` is called when it ends, however it does.
         self.roots: tuple[Node, ...] = ()
+        self.streams: Streams | None = None
         self.helpers: WeakSet[Any] | None = None
         self._reached: set[Node] | None = None
 
     def deposit(self, node: Node, g: Any, owned: bool = False) -> None:
         """Add a cotangent, already fitted, to what has gathered at a node."""
         number = node.number
+        if self.streams is not None:
+            self.streams.add(number, self.totals.get(number))
         if number not in self.totals:
             self.nodes[number], self.totals[number] = node, g
             heappush(self.heap, -number)
@@ -103,9 +107,12 @@ class Walk:
         mode of its stays on, be it ended by an error or, between two instructions, by Ctrl-C.
         """
         self.roots = tuple(self.nodes.values())
+        self.streams = Streams.of_pass(self.totals) if STREAMED else None
         try:
             return copy_context().run(self._run_within, capture, recording)
         finally:
+            if self.streams is not None:
+                self.streams.end()
             for helper in self.helpers or ():
                 helper.release()
 
@@ -123,7 +130,8 @@ class Walk:
         # One long loop with its names at hand: this is where a backward pass spends its time.
         heap, nodes, totals, owned, needed = self.heap, self.nodes, self.totals, self.owned, self.needed
         retain, differentiable, masked = self.retain, self.differentiable, self.masked
-        usual = None if observers() else Node  # where somebody looks on, no node is walked the short way
+        # Where somebody looks on, or work goes to several streams, no node is walked the short way.
+        usual = None if observers() or (self.streams is not None and self.streams.apart) else Node
         node: Any = None
         # What is asked of a dtype and of a type of array is asked once for each run of nodes alike.
         dtype = kind = xp = None
@@ -134,7 +142,7 @@ class Walk:
                 node, g = nodes.pop(number), totals.pop(number)
                 safe = number in masked
                 if node.hooks is not None:
-                    g = call_tensor_hooks(node, g)
+                    g = self._on_its_stream(call_tensor_hooks, node, g)
                     owned.discard(number)
                 if captured and node in captured:
                     reached[node] = g
@@ -144,7 +152,11 @@ class Walk:
                         continue
                 if type(node) is not usual:
                     saved = reads = pulled = None  # of the node before: a step may take long, and memory
-                    self._step(node, g, safe)
+                    if self.streams is None:
+                        self._step(node, g, safe)
+                    else:
+                        self._on_its_stream(self._step, node, g, safe)
+                        usual = None if self.streams.apart else usual
                     continue
                 saved = node.saved
                 if saved is None:
@@ -206,6 +218,13 @@ class Walk:
                 _annotate(error, node)
             raise
         return reached
+
+    def _on_its_stream(self, function: Callable[..., Any], node: Node, g: Any, *args: Any) -> Any:
+        """Call ``function(node, g, *args)`` on the stream that the node's op went to."""
+        if self.streams is None:
+            return function(node, g, *args)
+        with self.streams.at(node, g):
+            return function(node, g, *args)
 
     def _step(self, node: Node, g: Any, safe: bool) -> None:
         """Take a node that is not walked the short way: a leaf, an output, or one that others tend to."""
