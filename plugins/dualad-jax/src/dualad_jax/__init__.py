@@ -1,0 +1,18 @@
+"""JAX arrays as a backend of dualad: the device type ``jax``, under ``jax.jit`` too; and a bridge.
+
+`to_jax` makes a JAX function of one that dualad differentiates, `from_jax` the other way round.
+"""
+
+from __future__ import annotations
+
+from dualad.backends import Backend, hookimpl
+
+from .backend import JaxBackend
+
+__all__ = ["JaxBackend"]
+
+
+@hookimpl
+def dualad_backends() -> list[Backend]:
+    """Return the backend."""
+    return [JaxBackend()]
