@@ -6,8 +6,8 @@ say which backends there are. ``docs/backends.md`` shows how to write one.
 
 from .base import Backend
 from .device import CPU, Device
-from .loading import Failure
 from .hookspecs import hookimpl
+from .loading import Failure
 from .registry import all, failures, for_device, get, origin, register
 from .versions import HOOK_VERSION
 

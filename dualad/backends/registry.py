@@ -82,7 +82,7 @@ def register(plugin: object, name: str | None = None) -> None:
     >>> dualad.backends.register(object(), "rods")
     Traceback (most recent call last):
         ...
-    dualad.errors.BackendError: plugin 'rods' has no hook dualad_backends; mark it with dualad.backends.hookimpl
+    dualad.errors.BackendError: plugin 'rods' has no hook dualad_backends: mark one with hookimpl
     """
     _register(plugin, f"plugin {name or type(plugin).__name__!r}", "the plugin")
 
@@ -96,9 +96,7 @@ def _register(plugin: object, origin: str, distribution: str) -> None:
         _manager.register(plugin, origin)
         caller = _manager.subset_hook_caller("dualad_backends", others)
         if not caller.get_hookimpls():
-            raise BackendError(
-                f"{origin} has no hook dualad_backends; mark it with dualad.backends.hookimpl"
-            )
+            raise BackendError(f"{origin} has no hook dualad_backends: mark one with hookimpl")
         found: list[Backend] = []
         for group in caller(hook_version=HOOK_VERSION):
             for backend in check_group(group, distribution):

@@ -20,7 +20,7 @@ HOOK_VERSION = 2
 OLDEST_VERSION = 1
 
 #: What has been added to methods that were there before: (method, argument) -> in which version.
-GAINED = {("to_device", "non_blocking"): 2}
+GAINED = {("to_device", "non_blocking"): 2, ("from_numpy", "non_blocking"): 2}
 
 
 def adapt(kind: type, base: type) -> None:
