@@ -52,7 +52,7 @@ def _eigh_moves(xp: Any, t: Any, y: Any) -> Any:
 
 def _eig_moves(xp: Any, t: Any, y: Any) -> Any:
     w, v = y
-    e = xp.linalg.solve(v, t @ v)
+    e = xp.linalg.solve(v, xp.matmul(t, v))  # not @: PyTorch's takes no real t beside it
     turned = v @ (inverse_differences(xp, w) * e)
     # The vectors keep their length: what lies along them is taken away.
     along = xp.sum(real_part(xp, xp.conj(v) * turned), axis=-2, keepdims=True)

@@ -1,0 +1,20 @@
+"""PyTorch beside dualad: its tensors as a backend's arrays, and bridges between the two autograds.
+
+The backend owns the device types ``torch`` (PyTorch's CPU), ``torch_cuda``, ``torch_mps`` and
+``torch_xpu``. PyTorch's own autograd takes no part in what dualad computes; `to_torch` and
+`from_torch` let the one differentiate functions of the other.
+"""
+
+from __future__ import annotations
+
+from dualad.backends import Backend, hookimpl
+
+from .backend import TorchBackend
+
+__all__ = ["TorchBackend"]
+
+
+@hookimpl
+def dualad_backends() -> list[Backend]:
+    """Return the backend."""
+    return [TorchBackend()]

@@ -1,0 +1,228 @@
+"""The backend: PyTorch's tensors on its devices, with PyTorch's own autograd off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import array_api_compat.torch as compat
+import numpy as np
+import torch
+
+from dualad import DType
+from dualad.backends import Backend, Device
+from dualad.errors import GradientError
+
+from . import functions, indexing, randomness
+
+Key = Any
+
+#: PyTorch's types of devices, and what they are called here.
+DEVICE_TYPES = {"cpu": "torch", "cuda": "torch_cuda", "mps": "torch_mps", "xpu": "torch_xpu"}
+_NATIVE_TYPES = {ours: theirs for theirs, ours in DEVICE_TYPES.items()}
+
+#: What there are no arrays of on Apple's GPUs.
+_NOT_ON_MPS = frozenset({"float64", "complex128"})
+
+REQUIRES_GRAD = (
+    "{name}: a torch.Tensor that requires grad, or comes from one of torch.func's transforms, is none of "
+    "dualad's arrays: PyTorch's autograd would record what dualad computes. Give dualad its .detach(), or "
+    "call it inside torch.no_grad(), where no gradient of PyTorch's is wanted; where one is, wrap the "
+    "function with dualad_torch.to_torch"
+)
+
+
+class TorchBackend(Backend):
+    """PyTorch's tensors on the devices that PyTorch finds, ``torch`` being its CPU.
+
+    An array that requires grad is refused, where PyTorch would record the op.
+    """
+
+    name = "torch"
+    device_types = tuple(DEVICE_TYPES.values())
+    array_types = (torch.Tensor,)
+    xp = compat
+
+    # -- devices -----------------------------------------------------------------------------
+
+    def devices(self) -> list[Device]:
+        found = [Device("torch")]
+        for kind in ("cuda", "mps", "xpu"):
+            module = getattr(torch, kind)
+            if module.is_available():
+                count = module.device_count()
+                found += [Device(DEVICE_TYPES[kind], i) for i in range(count)]
+        return found
+
+    def check_device(self, device: Device) -> Device:
+        if device.type == "torch" and device.index in (None, 0):
+            return Device("torch")
+        return super().check_device(device if device.index is not None else Device(device.type, 0))
+
+    def device_of(self, array: torch.Tensor) -> Device:
+        native = array.device
+        if native.type == "cpu":
+            return Device("torch")
+        return Device(DEVICE_TYPES[native.type], native.index or 0)
+
+    def native_device(self, device: Device) -> torch.device:
+        kind = _NATIVE_TYPES[device.type]
+        return torch.device(kind) if kind == "cpu" else torch.device(kind, device.index or 0)
+
+    def has_dtype(self, dtype: DType, device: Device) -> bool:
+        if device.type == "torch_mps" and dtype.name in _NOT_ON_MPS:
+            return False
+        return super().has_dtype(dtype, device)
+
+    def from_numpy(self, array: np.ndarray, device: Device) -> torch.Tensor:
+        return torch.tensor(array, device=self.native_device(device))
+
+    def to_numpy(self, array: torch.Tensor) -> np.ndarray:
+        # A sole element is copied: to show it as NumPy's would keep the array from being written to.
+        alone = array.clone() if array.numel() == 1 else array
+        return np.asarray(_not_recorded("numpy", alone).numpy(force=True))
+
+    def to_device(self, array: torch.Tensor, device: Device, non_blocking: bool = False) -> torch.Tensor:
+        return array.to(self.native_device(device), non_blocking=non_blocking)
+
+    # -- functions ---------------------------------------------------------------------------
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return the function that computes the op `name`: it gives nothing that PyTorch records."""
+        found = functions.OWN.get(name)
+        if found is None or name in self.gaps:
+            found = super().function(name)
+        if not callable(found):  # a part of the namespace
+            return _Part(self, name)  # type: ignore[return-value]
+        return _unrecorded(name, found)
+
+    def special_function(self, name: str) -> Callable[..., Any]:
+        """Return PyTorch's own function where it has one for the arguments, else SciPy's, on the CPU."""
+        elsewhere = super().special_function(name)
+        found = functions.SPECIAL.get(name)
+        if found is None:
+            return elsewhere
+
+        def compute(*args: Any) -> Any:
+            return found(*args) if functions.is_plain(args) else elsewhere(*args)
+
+        return compute
+
+    # -- elements ----------------------------------------------------------------------------
+
+    def copy(self, array: torch.Tensor) -> torch.Tensor:
+        return _not_recorded("asarray", array.clone(memory_format=torch.contiguous_format))
+
+    def dlpack(self, array: torch.Tensor, **keywords: Any) -> Any:
+        return self.copy(array).__dlpack__(**keywords)
+
+    def is_view(self, result: torch.Tensor, array: torch.Tensor) -> bool:
+        return indexing.shares_memory(result, array)
+
+    def owns_memory(self, array: torch.Tensor) -> bool:
+        return indexing.is_alone(array)
+
+    def getitem(self, array: torch.Tensor, *, key: Key) -> torch.Tensor:
+        return indexing.read(array, key)
+
+    def setitem(self, array: torch.Tensor, value: Any, *, key: Key) -> torch.Tensor:
+        return indexing.write(array.clone(memory_format=torch.contiguous_format), value, key)
+
+    def write(self, array: torch.Tensor, value: Any, key: Key) -> torch.Tensor:
+        return indexing.write(array, value, key)
+
+    def index_add(self, array: torch.Tensor, value: torch.Tensor, *, key: Key) -> torch.Tensor:
+        return indexing.add(array, value, key)
+
+    # -- random numbers ----------------------------------------------------------------------
+
+    def generator(self, seed: int, device: Device) -> torch.Generator:
+        return torch.Generator(self.native_device(device)).manual_seed(seed % 2**64)
+
+    def copy_generator(self, generator: torch.Generator) -> torch.Generator:
+        return torch.Generator(generator.device).set_state(generator.get_state())
+
+    def random(
+        self, generator: Any, kind: str, shape: tuple[int, ...], dtype: Any, device: Device, **kw: Any
+    ) -> torch.Tensor:
+        return randomness.draw(generator, kind, shape, dtype, **kw)
+
+    # -- figures -----------------------------------------------------------------------------
+
+    def is_tracing(self, array: torch.Tensor) -> bool:
+        return torch._C._functorch.is_functorch_wrapped_tensor(array)
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        # On the CPU PyTorch says so in words.
+        out = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        return out or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+
+    def describe(self, device: Device) -> str:
+        kind = _NATIVE_TYPES[device.type]
+        if kind == "cpu":
+            return f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
+        if kind == "mps":
+            return f"PyTorch {torch.__version__}, Metal"
+        return f"PyTorch {torch.__version__}, {getattr(torch, kind).get_device_name(device.index or 0)}"
+
+    def synchronize(self, device: Device) -> None:
+        kind = _NATIVE_TYPES[device.type]
+        if kind == "mps":
+            torch.mps.synchronize()
+        elif kind != "cpu":
+            getattr(torch, kind).synchronize(device.index or 0)
+
+    def memory(self, device: Device) -> dict[str, int]:
+        kind, index = _NATIVE_TYPES[device.type], device.index or 0
+        if kind == "mps":
+            return {
+                "allocated": torch.mps.current_allocated_memory(),
+                "reserved": torch.mps.driver_allocated_memory(),
+            }
+        if kind == "cpu":
+            return {}
+        module = getattr(torch, kind)
+        free, total = module.mem_get_info(index)
+        allocated, reserved = module.memory_allocated(index), module.memory_reserved(index)
+        return {"allocated": allocated, "reserved": reserved, "free": free, "total": total}
+
+    def free_memory(self, device: Device) -> None:
+        kind = _NATIVE_TYPES[device.type]
+        if kind != "cpu":
+            getattr(torch, kind).empty_cache()
+
+
+class _Part:
+    """A part of the namespace, such as ``linalg``: its functions, each looked up once."""
+
+    def __init__(self, backend: TorchBackend, name: str) -> None:
+        self._backend, self._name = backend, name
+
+    def __getattr__(self, name: str) -> Any:
+        function = self._backend.function(f"{self._name}.{name}")
+        setattr(self, name, function)
+        return function
+
+
+def _unrecorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function made to refuse what PyTorch's autograd would record."""
+
+    @wraps(function)
+    def run(*args: Any, **keywords: Any) -> Any:
+        y = function(*args, **keywords)
+        if isinstance(y, torch.Tensor):
+            return _not_recorded(name, y) if y.requires_grad else y
+        if isinstance(y, tuple):
+            for part in y:
+                _not_recorded(name, part)
+        return y
+
+    return run
+
+
+def _not_recorded(name: str, y: Any) -> Any:
+    """Return an array; raise if PyTorch's autograd has a history of it."""
+    if isinstance(y, torch.Tensor) and y.requires_grad:
+        raise GradientError(REQUIRES_GRAD.format(name=name))
+    return y

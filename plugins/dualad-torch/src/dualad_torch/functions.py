@@ -1,0 +1,84 @@
+"""Where PyTorch, by way of array_api_compat, is not what the standard says or lacks a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat.torch as compat
+import torch
+
+
+def unique_all(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the distinct elements, sorted, where the first of each is, the inverse, and the counts.
+
+    NaNs are distinct from each other.
+    """
+    flat = x.reshape(-1)
+    order = _order(flat)
+    ordered = flat[order]
+    new = torch.ones(flat.shape, dtype=torch.bool, device=x.device)
+    new[1:] = ordered[1:] != ordered[:-1]
+    starts = new.nonzero()[:, 0]
+    inverse = torch.empty_like(order)
+    inverse[order] = new.cumsum(0) - 1
+    counts = torch.diff(starts, append=starts.new_full((1,), flat.numel()))
+    return ordered[starts], order[starts], inverse.reshape(x.shape), counts
+
+
+def _order(flat: torch.Tensor) -> torch.Tensor:
+    if not flat.dtype.is_complex:
+        return torch.argsort(flat, stable=True)
+    order = torch.argsort(flat.imag, stable=True)
+    return order[torch.argsort(flat.real[order], stable=True)]
+
+
+def vector_norm(x: torch.Tensor, *, axis: Any, keepdims: bool, ord: float = 2) -> torch.Tensor:
+    """Return vectors' norms; the vectors may have no axis and one element."""
+    if axis != ():
+        return compat.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+    return (x != 0).to(abs(x).dtype) if ord == 0 else abs(x)
+
+
+#: By the name of the op.
+OWN: dict[str, Callable[..., Any]] = {"linalg.vector_norm": vector_norm, "unique_all": unique_all}
+
+_special = torch.special
+#: PyTorch's special functions by SciPy's names, for real numbers of single and double precision.
+SPECIAL: dict[str, Callable[..., Any]] = {
+    "entr": _special.entr,
+    "erf": _special.erf,
+    "erfc": _special.erfc,
+    "erfcx": _special.erfcx,
+    "erfinv": _special.erfinv,
+    "exp2": _special.exp2,
+    "expit": _special.expit,
+    "expm1": _special.expm1,
+    "gammainc": _special.gammainc,
+    "gammaincc": _special.gammaincc,
+    "gammaln": _special.gammaln,
+    "i0": _special.i0,
+    "i0e": _special.i0e,
+    "i1": _special.i1,
+    "i1e": _special.i1e,
+    "j0": _special.bessel_j0,
+    "j1": _special.bessel_j1,
+    "y0": _special.bessel_y0,
+    "y1": _special.bessel_y1,
+    "k0": _special.modified_bessel_k0,
+    "k1": _special.modified_bessel_k1,
+    "k0e": _special.scaled_modified_bessel_k0,
+    "k1e": _special.scaled_modified_bessel_k1,
+    "log_ndtr": _special.log_ndtr,
+    "logit": _special.logit,
+    "ndtr": _special.ndtr,
+    "ndtri": _special.ndtri,
+    "psi": _special.digamma,
+    "xlog1py": _special.xlog1py,
+    "xlogy": _special.xlogy,
+}
+
+
+def is_plain(args: tuple[Any, ...]) -> bool:
+    """Whether these are what PyTorch's special functions are for: real arrays of single or double precision."""
+    return all(isinstance(a, torch.Tensor) and a.dtype in (torch.float32, torch.float64) for a in args)
