@@ -53,6 +53,8 @@ def _reason(entry: Any, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         if f"{module}.".startswith(f"{error.name}."):
             return f"its entry point names the module {module!r}, which is not there; reinstall the plugin"
+        if error.name.partition(".")[0] == module.partition(".")[0]:
+            return f"it lacks its own module {error.name!r}; reinstall the plugin"
         return f"it needs the module {error.name!r}, which is not installed"
     if isinstance(error, AttributeError) and error.obj is sys.modules.get(module) is not None:
         return f"its entry point names {entry.value!r}, and the module has no {error.name!r}"

@@ -92,8 +92,10 @@ def _register(plugin: object, origin: str, distribution: str) -> None:
     if _manager.is_registered(plugin):
         raise BackendError(f"{origin} is registered already, as {_manager.get_name(plugin)}")
     others = _manager.get_plugins()
+    # A distribution may bring several plugins.
+    label = f"{origin}, {id(plugin):#x}" if _manager.has_plugin(origin) else origin
     try:
-        _manager.register(plugin, origin)
+        _manager.register(plugin, label)
         caller = _manager.subset_hook_caller("dualad_backends", others)
         if not caller.get_hookimpls():
             raise BackendError(f"{origin} has no hook dualad_backends: mark one with hookimpl")
@@ -102,13 +104,13 @@ def _register(plugin: object, origin: str, distribution: str) -> None:
             for backend in check_group(group, distribution):
                 _check_claims(backend, [*_backends.values(), *found])
                 found.append(backend)
-    except pluggy.PluginValidationError as error:
-        _manager.unregister(plugin)
-        raise BackendError(
-            f"its hooks are not those of version {HOOK_VERSION} ({error}); upgrade dualad or {distribution}"
-        ) from None
-    except BaseException:
-        _manager.unregister(plugin)
+    except BaseException as error:
+        if _manager.is_registered(plugin):
+            _manager.unregister(plugin)
+        if isinstance(error, pluggy.PluginValidationError):
+            raise BackendError(
+                f"its hooks are not those of version {HOOK_VERSION}, upgrade dualad or {distribution}: {error}"
+            ) from None
         raise
     for backend in found:
         _add(backend, origin)
