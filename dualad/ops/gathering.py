@@ -234,6 +234,8 @@ def _counted(index: Tensor, n: int, axis: int, x: Tensor) -> Tensor:
     assert backend is not None
     index = ops.to(index, x.device, dtype=backend.index_dtype(x.device))
     raw = raw_value(index)
+    if backend.is_tracing(raw):  # what is out of bounds is the backend's to tell
+        return where(index < 0, index + n, index)
     if bool(backend.xp.any((raw < -n) | (raw >= n))):
         raise AxisError(f"an index is out of bounds for axis {axis} with size {n}")
     return where(index < 0, index + n, index) if bool(backend.xp.any(raw < 0)) else index

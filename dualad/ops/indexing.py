@@ -7,6 +7,7 @@ writing is linear in the array and the value together.
 
 from __future__ import annotations
 
+from math import prod
 from sys import getrefcount
 from typing import Any
 
@@ -15,18 +16,18 @@ import numpy as np
 from ..backends.base import is_basic
 from ..backends.registry import BY_TYPE
 from ..batching import reshaped, spread
-from ..engine.namespace import ops
+from ..engine.namespace import SPACES, ops
 from ..engine.node import GROUND, Dual, Leaf
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.recording import RECORDING
-from ..engine.tensor import Tensor, plain
+from ..engine.tensor import Tensor, plain, raw_value
 from ..engine.views import assign, give, link, same_view, unshare
 from ..errors import DTypeError, InplaceError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint, Linear
 from .common import one_axis, same_dtype
 from .conversion import asarray, place
-from .keys import Layout, moves, overwritten, shape_of_read, unwrap_key, without_leading_ones
+from .keys import Layout, is_traced, moves, overwritten, shape_of_read, unwrap_key, without_leading_ones
 
 LEAF_IN_PLACE = (
     "a leaf Variable that requires grad is being used in an in-place operation. "
@@ -70,8 +71,25 @@ def _zero_at(xp: Any, g: Any, like: Any, *, key: Any) -> Any:
 def _written_at(xp: Any, g: Any, like: Any, *, key: Any) -> Any:
     """Read the cotangent of what was written; where one element was written twice, of the last value."""
     read = xp.copy(xp.getitem(g, key=key))
+    if is_traced(key):
+        return xp.where(_is_last(read, key, g.shape), read, 0)
     lost = overwritten(key, g.shape)
     return read if lost is None else xp.setitem(read, 0, key=np.broadcast_to(lost, read.shape))
+
+
+def _is_last(read: Any, key: Any, shape: tuple[int, ...]) -> Any:
+    """Return which of the values that are written at a key stay, found by writing their numbers."""
+    raw = raw_value(read)
+    backend = BY_TYPE[type(raw)]
+    assert backend is not None
+    device = backend.device_of(raw)
+    native, dtype = backend.native_device(device), backend.index_dtype(device)
+    xp = SPACES[type(raw)]
+    order = xp.arange(prod(read.shape), dtype=getattr(backend.xp, dtype), device=native)
+    order = xp.reshape(order, tuple(read.shape))
+    places = xp.setitem(xp.zeros(shape, dtype=order.dtype, device=native), order, key=key)
+    last = xp.getitem(places, key=key) == order
+    return Tensor(last) if type(read) is Tensor else last
 
 
 getitem = Unary(

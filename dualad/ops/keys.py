@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.base import is_basic
-from ..backends.registry import BY_TYPE
+from ..backends.registry import BY_TYPE, DTYPES
 from ..batching import apply, is_batched
 from ..engine.tensor import Tensor
 from ..errors import BatchError
@@ -46,8 +46,10 @@ def _unwrap(k: Any) -> Any:
             "indices must be integers, slices, `...`, `None`, or integer or boolean arrays, got "
             f"{type(k).__name__}"
         )
-    # A Tensor of one integer is that integer, and what it reads a view.
-    return index(raw) if isinstance(k, Tensor) and not k.ndim and k.dtype.kind.endswith("integer") else raw
+    # A Tensor of one integer is that integer, and what it reads a view; unless it is not known yet.
+    if isinstance(k, Tensor) and not k.ndim and k.dtype.kind.endswith("integer") and not is_traced(raw):
+        return index(raw)
+    return raw
 
 
 def _bound(n: Any) -> int | None:
@@ -65,11 +67,26 @@ def _bound(n: Any) -> int | None:
 
 
 def for_numpy(key: Any) -> Any:
-    """Return a key with NumPy's arrays in place of a backend's."""
+    """Return a key with NumPy's arrays in place of a backend's.
+
+    Of integers that are not known yet it has the shape, which is all that what is read takes from them.
+    """
     if type(key) is tuple:
         return tuple(for_numpy(k) for k in key)
     backend = BY_TYPE[type(key)]
-    return key if backend is None else backend.to_numpy(key)
+    if backend is None:
+        return key
+    if backend.is_tracing(key) and DTYPES[key.dtype].kind != "bool":
+        return np.zeros(key.shape, dtype=np.intp)
+    return backend.to_numpy(key)
+
+
+def is_traced(key: Any) -> bool:
+    """Whether a key has indices that are not known yet, as under ``jax.jit``."""
+    if type(key) is tuple:
+        return any(map(is_traced, key))
+    backend = BY_TYPE[type(key)]
+    return backend is not None and backend.is_tracing(key)
 
 
 def shape_of_read(x: Any, *, key: Any) -> tuple[int, ...]:

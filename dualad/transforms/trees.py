@@ -197,7 +197,8 @@ def like_input(result: Any, leaf: Any) -> Any:
         return result
     raw = result._raw
     if BY_TYPE[type(leaf)] is None or is_number(leaf):
-        return result.item() if result.size == 1 and not result.ndim else raw
+        known = result.size == 1 and not result.ndim and not result._backend.is_tracing(raw)
+        return result.item() if known else raw
     return np.asarray(raw) if isinstance(leaf, np.ndarray) else raw
 
 
