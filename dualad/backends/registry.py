@@ -109,7 +109,7 @@ def _register(plugin: object, origin: str, distribution: str) -> None:
             _manager.unregister(plugin)
         if isinstance(error, pluggy.PluginValidationError):
             raise BackendError(
-                f"its hooks are not those of version {HOOK_VERSION}, upgrade dualad or {distribution}: {error}"
+                f"its hooks are not of version {HOOK_VERSION}, upgrade dualad or {distribution}: {error}"
             ) from None
         raise
     for backend in found:
