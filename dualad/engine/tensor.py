@@ -108,7 +108,7 @@ class Tensor(Operators, Methods):
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
-        return self._value.shape
+        return tuple(self._value.shape)  # PyTorch's are of a class of their own
 
     @property
     def dtype(self) -> DType:

@@ -101,7 +101,8 @@ def check_undefined(f: Function, report: Report, rng: Any) -> None:
             )
             continue
         for s, a, b in zip(f.inputs, left_out, zero, strict=True):
-            if not np.array_equal(s.vector(a), s.vector(b), equal_nan=True):
+            # Sums with and without a zero may be rounded differently.
+            if not np.allclose(s.vector(a), s.vector(b), rtol=1e-5, atol=1e-6, equal_nan=True):
                 report.wrong.append(
                     f"Where only {space.name} has a gradient, the one in {s.name} is not what it is if the "
                     "other outputs have zeros: a gradient that is undefined (None) must count as zero"
