@@ -129,7 +129,7 @@ def test_integers_are_refused_and_singular_matrices_named(device):
     with pytest.raises(dualad.DTypeError, match="inv: expected a floating dtype"):
         linalg.inv(dualad.ones(2, 2, dtype=dualad.int32, device=device))
     for f in (linalg.inv, lambda x: linalg.solve(x, dualad.ones(2, device=device))):
-        with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        with pytest.raises(np.linalg.LinAlgError, match=r"(?i)singular"):
             f(dualad.zeros(2, 2, device=device))
 
 
@@ -150,7 +150,7 @@ def test_where_there_is_no_derivative(device):
     singular = dualad.asarray(np.diag([1.0, 1.0, 0.0]).astype(np.float32), device=device)
     for name, f in (("slogdet", lambda x: linalg.slogdet(x)[1]), ("qr", lambda x: linalg.qr(x)[1].sum())):
         with pytest.raises(
-            dualad.GradientError, match=f"linalg.{name}: there is no derivative here: Singular"
+            dualad.GradientError, match=f"(?i)linalg.{name}: there is no derivative here: .*singular"
         ):
             dualad.grad(f)(singular)
         with pytest.raises(

@@ -130,7 +130,10 @@ class TorchBackend(Backend):
         return indexing.write(array.clone(memory_format=torch.contiguous_format), value, key)
 
     def write(self, array: torch.Tensor, value: Any, key: Key) -> torch.Tensor:
-        return indexing.write(array, value, key)
+        try:
+            return indexing.write(array, value, key)
+        except RuntimeError as error:  # the shapes do not fit, and nothing has been written
+            raise ValueError(str(error)) from error
 
     def index_add(self, array: torch.Tensor, value: torch.Tensor, *, key: Key) -> torch.Tensor:
         return indexing.add(array, value, key)
@@ -206,11 +209,14 @@ class _Part:
 
 
 def _unrecorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function made to refuse what PyTorch's autograd would record."""
+    """Return the function made to refuse what PyTorch's autograd would record, with NumPy's errors."""
 
     @wraps(function)
     def run(*args: Any, **keywords: Any) -> Any:
-        y = function(*args, **keywords)
+        try:
+            y = function(*args, **keywords)
+        except torch.linalg.LinAlgError as error:
+            raise np.linalg.LinAlgError(str(error)) from error
         if isinstance(y, torch.Tensor):
             return _not_recorded(name, y) if y.requires_grad else y
         if isinstance(y, tuple):

@@ -40,8 +40,17 @@ def vector_norm(x: torch.Tensor, *, axis: Any, keepdims: bool, ord: float = 2) -
     return (x != 0).to(abs(x).dtype) if ord == 0 else abs(x)
 
 
+def count_nonzero(x: torch.Tensor, *, axis: Any, keepdims: bool) -> torch.Tensor:
+    """Return how many elements are not 0 along axes, of which there may be none."""
+    return compat.sum(x != 0, axis=axis, keepdims=keepdims, dtype=torch.int64)
+
+
 #: By the name of the op.
-OWN: dict[str, Callable[..., Any]] = {"linalg.vector_norm": vector_norm, "unique_all": unique_all}
+OWN: dict[str, Callable[..., Any]] = {
+    "count_nonzero": count_nonzero,
+    "linalg.vector_norm": vector_norm,
+    "unique_all": unique_all,
+}
 
 _special = torch.special
 #: PyTorch's special functions by SciPy's names, for real numbers of single and double precision.
@@ -80,5 +89,5 @@ SPECIAL: dict[str, Callable[..., Any]] = {
 
 
 def is_plain(args: tuple[Any, ...]) -> bool:
-    """Whether these are what PyTorch's special functions are for: real arrays of single or double precision."""
+    """Whether these are real arrays of single or double precision."""
     return all(isinstance(a, torch.Tensor) and a.dtype in (torch.float32, torch.float64) for a in args)
