@@ -277,7 +277,7 @@ class _ByType(dict[type, "Backend | None"]):
         if found is None and not _loaded and hasattr(kind, "__array_namespace__"):
             load_plugins()
             found = self._find(kind)
-        if found is None and not _loaded and kind.__module__.partition(".")[0] in ("cupy", "torch"):
+        if found is None and not _loaded and kind.__module__.partition(".")[0] in ("cupy", "dask", "torch"):
             load_plugins()  # these have no __array_namespace__ one may rely on
             found = self._find(kind)
         if found is not None or _loaded or kind.__module__ == "builtins":
