@@ -22,8 +22,11 @@ from . import autograd, backends, cuda, errors, fft, func, linalg, optim, rules,
 from ._version import __version__
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from .backends import Device as device
+from .backends.determinism import is_deterministic as are_deterministic_algorithms_enabled
+from .backends.determinism import use_deterministic_algorithms
 from .dtypes import (
     DType,
+    bfloat16,
     complex64,
     complex128,
     float16,
@@ -67,6 +70,7 @@ from .errors import (
     InplaceError,
     MissingDerivativeError,
     NumPyFunctionError,
+    OutOfMemoryError,
     ShapeError,
     UnknownOperandError,
 )
@@ -201,7 +205,26 @@ from .ops.pytorch import (
     split,
     topk,
 )  # fmt: skip
-from .ops.random import manual_seed, rand, rand_like, randint, randn, randn_like, randperm
+from .ops.random.basic import (
+    permutation,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+)
+from .ops.random.continuous import normal, uniform
+from .ops.random.discrete import bernoulli, binomial, multinomial, poisson
+from .ops.random.generators import (
+    Generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from .ops.reductions import all, any, max, mean, min, prod, std, sum, var
 from .ops.searching import argmax, argmin, argsort, count_nonzero, nonzero, searchsorted, sort, where
 from .ops.sets import isin, unique_all, unique_counts, unique_inverse, unique_values
@@ -255,7 +278,7 @@ BoolTensor = _CPU_TYPES["BoolTensor"]
 
 
 #: Modules that are imported on first use: few programs need them, and they take their time.
-_LAZY = frozenset({"graph", "optimize", "special"})
+_LAZY = frozenset({"graph", "optimize", "random", "special"})
 
 
 def __getattr__(name: str) -> object:
@@ -276,41 +299,42 @@ device.__name__ = device.__qualname__ = "device"
 __all__ = [
     "AnomalyError", "AxisError", "BackendError", "BatchError", "BoolTensor", "ByteTensor", "CharTensor",
     "CheckpointError", "ConcretizationWarning", "DType", "DTypeError", "DeviceError", "DoubleTensor",
-    "DualadError", "FloatTensor",
-    "GradientError", "HalfTensor", "InplaceError", "IntTensor", "LongTensor", "MissingDerivativeError",
-    "NumPyFunctionError", "ShapeError", "ShortTensor", "Tensor", "UnknownOperandError",
-    "__array_api_version__", "__array_namespace_info__", "__version__", "abs", "absolute", "acos", "acosh",
-    "add", "all", "allclose", "any", "arange", "argmax", "argmin", "argsort", "as_tensor", "asarray",
-    "asin", "asinh", "astype", "atan", "atan2", "atanh", "autograd", "backends", "bitwise_and",
-    "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool",
-    "broadcast_arrays", "broadcast_shapes", "broadcast_to", "can_cast", "cat", "cdouble", "ceil", "cfloat",
-    "checkpoint", "chunk", "clamp", "clip", "clone", "complex128", "complex64", "concat", "concatenate",
-    "conj", "copysign", "cos", "cosh", "count_nonzero", "cuda", "cumprod", "cumsum", "cumulative_prod",
-    "cumulative_sum", "custom_fixed_point", "custom_gradient", "custom_jvp", "custom_linear_solve",
-    "custom_root", "custom_vjp", "device", "diag", "diff", "directional", "div", "divide", "dot", "double",
-    "dtype", "e", "einsum", "elementwise_grad", "empty", "empty_like", "enable_grad", "eq", "equal",
-    "errors", "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flatten", "flip", "float", "float16",
-    "float32", "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "full", "full_like",
-    "func", "gather", "ge", "get_default_dtype", "get_printoptions", "ggnvp", "grad", "grad_and_value",
-    "graph", "greater", "greater_equal", "gt", "half", "hessian", "hvp", "hypot", "iinfo", "imag",
-    "index_select", "inf", "inference_mode", "int", "int16", "int32", "int64", "int8",
-    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled", "is_inference",
-    "is_inference_mode_enabled", "isclose", "isdtype", "isfinite", "isin", "isinf", "isnan", "jacfwd",
-    "jacobian", "jacrev", "jvp", "le", "less", "less_equal", "linalg", "linear_transpose", "linearize",
-    "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select",
-    "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis",
-    "movedim", "mul", "multiply", "nan", "ne", "neg", "negative", "newaxis", "nextafter", "no_grad",
-    "nonzero", "norm", "not_equal", "ones", "ones_like", "optim", "optimize", "permute", "permute_dims",
-    "pi", "positive", "pow", "primitive", "printoptions", "prod", "profile", "rand", "rand_like",
-    "randint", "randn", "randn_like", "randperm", "real", "reciprocal", "relu", "remainder", "repeat",
-    "reshape", "result_type", "roll", "round", "rsqrt", "rules", "searchsorted", "set_concretization",
-    "set_default_dtype", "set_grad_enabled", "set_printoptions", "short", "sigmoid", "sign", "signbit",
-    "sin", "sinh", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std",
-    "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",
-    "tensor", "tensordot", "testing", "tile", "topk", "transpose", "tril", "triu", "trunc", "uint16",
-    "uint32", "uint64", "uint8", "unbind", "unique_all", "unique_counts", "unique_inverse",
-    "unique_values", "unsqueeze", "unstack", "utils", "value_and_grad", "var", "vecdot", "vhp", "vjp",
-    "vmap", "where", "zeros", "zeros_like",
+    "DualadError", "FloatTensor", "Generator", "GradientError", "HalfTensor", "InplaceError", "IntTensor",
+    "LongTensor", "MissingDerivativeError", "NumPyFunctionError", "OutOfMemoryError", "ShapeError",
+    "ShortTensor", "Tensor", "UnknownOperandError", "__array_api_version__", "__array_namespace_info__",
+    "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "any", "arange",
+    "are_deterministic_algorithms_enabled", "argmax", "argmin", "argsort", "as_tensor", "asarray", "asin",
+    "asinh", "astype", "atan", "atan2", "atanh", "autograd", "backends", "bernoulli", "bfloat16",
+    "binomial", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "bool", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "can_cast", "cat",
+    "cdouble", "ceil", "cfloat", "checkpoint", "chunk", "clamp", "clip", "clone", "complex128", "complex64",
+    "concat", "concatenate", "conj", "copysign", "cos", "cosh", "count_nonzero", "cuda", "cumprod",
+    "cumsum", "cumulative_prod", "cumulative_sum", "custom_fixed_point", "custom_gradient", "custom_jvp",
+    "custom_linear_solve", "custom_root", "custom_vjp", "device", "diag", "diff", "directional", "div",
+    "divide", "dot", "double", "dtype", "e", "einsum", "elementwise_grad", "empty", "empty_like",
+    "enable_grad", "eq", "equal", "errors", "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flatten",
+    "flip", "float", "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack", "from_numpy",
+    "full", "full_like", "func", "gather", "ge", "get_default_dtype", "get_printoptions", "get_rng_state",
+    "ggnvp", "grad", "grad_and_value", "graph", "greater", "greater_equal", "gt", "half", "hessian", "hvp",
+    "hypot", "iinfo", "imag", "index_select", "inf", "inference_mode", "initial_seed", "int", "int16",
+    "int32", "int64", "int8", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
+    "is_inference", "is_inference_mode_enabled", "isclose", "isdtype", "isfinite", "isin", "isinf", "isnan",
+    "jacfwd", "jacobian", "jacrev", "jvp", "le", "less", "less_equal", "linalg", "linear_transpose",
+    "linearize", "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill",
+    "masked_select", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum",
+    "mm", "moveaxis", "movedim", "mul", "multinomial", "multiply", "nan", "ne", "neg", "negative",
+    "newaxis", "nextafter", "no_grad", "nonzero", "norm", "normal", "not_equal", "ones", "ones_like",
+    "optim", "optimize", "permutation", "permute", "permute_dims", "pi", "poisson", "positive", "pow",
+    "primitive", "printoptions", "prod", "profile", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "random", "randperm", "real", "reciprocal", "relu", "remainder", "repeat", "reshape",
+    "result_type", "roll", "round", "rsqrt", "rules", "searchsorted", "seed", "set_concretization",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions", "set_rng_state", "short", "sigmoid",
+    "sign", "signbit", "sin", "sinh", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze",
+    "stack", "std", "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan",
+    "tanh", "tensor", "tensordot", "testing", "tile", "topk", "transpose", "tril", "triu", "trunc",
+    "uint16", "uint32", "uint64", "uint8", "unbind", "uniform", "unique_all", "unique_counts",
+    "unique_inverse", "unique_values", "unsqueeze", "unstack", "use_deterministic_algorithms", "utils",
+    "value_and_grad", "var", "vecdot", "vhp", "vjp", "vmap", "where", "zeros", "zeros_like",
 ]
 # fmt: on

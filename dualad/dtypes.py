@@ -52,7 +52,14 @@ class DType:
     @property
     def dtype(self) -> np.dtype[Any]:
         """NumPy's dtype of that name: ``np.dtype(d)`` asks for it."""
+        if self.name == "bfloat16":
+            raise DTypeError("NumPy has no bfloat16; use float32, which holds all of its numbers")
         return np.dtype(self.name)
+
+    @property
+    def host(self) -> np.dtype[Any]:
+        """NumPy's dtype for elements of this type: float32 for bfloat16, which NumPy lacks."""
+        return np.dtype("float32" if self.name == "bfloat16" else self.name)
 
     def __eq__(self, other: object) -> bool:
         """Whether they name the same type: NumPy's dtypes and scalar types and Python's types can, too."""
@@ -84,6 +91,7 @@ uint16 = DType("uint16", "unsigned integer", 2)
 uint32 = DType("uint32", "unsigned integer", 4)
 uint64 = DType("uint64", "unsigned integer", 8)
 float16 = DType("float16", "real floating", 2)
+bfloat16 = DType("bfloat16", "real floating", 2)
 float32 = DType("float32", "real floating", 4)
 float64 = DType("float64", "real floating", 8)
 complex64 = DType("complex64", "complex floating", 8)
@@ -91,10 +99,10 @@ complex128 = DType("complex128", "complex floating", 16)
 
 ALL = (
     bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
-    float16, float32, float64, complex64, complex128,
+    float16, bfloat16, float32, float64, complex64, complex128,
 )  # fmt: skip
 #: Whose sums are made in single precision.
-HALVES = (float16,)
+HALVES = (float16, bfloat16)
 BY_NAME = {dtype.name: dtype for dtype in ALL}
 
 # PyTorch's other names for them.
@@ -180,9 +188,26 @@ def as_dtype(dtype: object) -> DType:
 
 def complex_of(dtype: DType) -> DType:
     """Return the complex type of a floating type's precision."""
-    return {float16: complex64, float32: complex64, float64: complex128}.get(dtype, dtype)
+    if dtype in HALVES:
+        return complex64
+    return {float32: complex64, float64: complex128}.get(dtype, dtype)
 
 
 def real_of(dtype: DType) -> DType:
     """Return the real type of a complex type's parts; other types are returned as they are."""
     return {complex64: float32, complex128: float64}.get(dtype, dtype)
+
+
+def promote(*kinds: Any) -> DType:
+    """Return the dtype that dtypes and Python's numbers promote to, as NumPy has it.
+
+    bfloat16, which NumPy lacks, stays what it is beside integers and Python's numbers, as in PyTorch
+    and JAX, and becomes float32 beside float16.
+    """
+    others = [k.host if isinstance(k, DType) else k for k in kinds if k is not bfloat16]
+    if bfloat16 in kinds:
+        wide = [k for k in others if isinstance(k, complex) or getattr(k, "kind", "") in ("f", "c")]
+        if not wide:
+            return bfloat16
+        others = [np.float32, *wide]
+    return BY_NAME[np.result_type(*others).name]

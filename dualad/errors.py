@@ -16,6 +16,7 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
     ├── BatchError (RuntimeError)             what cannot be done for each example of a `vmap`
     ├── UnknownOperandError (TypeError)       an argument of an op that is no array or number
     ├── NumPyFunctionError (TypeError)        a NumPy function, or argument, that Tensors lack
+    ├── OutOfMemoryError (MemoryError)        no memory left for an op, on its device
     └── BackendError (RuntimeError)           a backend that is missing, broken or unavailable
 """
 
@@ -34,6 +35,7 @@ __all__ = [
     "InplaceError",
     "MissingDerivativeError",
     "NumPyFunctionError",
+    "OutOfMemoryError",
     "ShapeError",
     "UnknownOperandError",
 ]
@@ -110,3 +112,22 @@ class UnknownOperandError(DualadError, TypeError):
 
 class NumPyFunctionError(DualadError, TypeError):
     """A NumPy function, or one of its arguments, that has no counterpart on Tensors."""
+
+
+class OutOfMemoryError(DualadError, MemoryError, RuntimeError):
+    """There is no memory left for an op on its device.
+
+    Nothing is left behind: when the error has been handled, and the Tensors of the failed run are gone,
+    so is what they held.
+
+    Attributes
+    ----------
+    held : str
+        What the graph behind the op has saved for the backward pass, and what to do; empty if it has
+        saved nothing.
+    """
+
+    held = ""
+
+    def __str__(self) -> str:
+        return ". ".join(filter(None, (*map(str, self.args), self.held)))

@@ -20,6 +20,7 @@ from .backends.registry import STREAMED
 from .batching import REGISTRY
 from .dtypes import DType
 from .engine import shapes
+from .engine.exhaustion import describe_graph, exhaustion
 from .engine.fit import fit, space, zeros
 from .engine.modes import is_over
 from .engine.namespace import SPACES, ops
@@ -27,6 +28,7 @@ from .engine.node import Batch, Dual, Node, Output, Standin
 from .engine.operands import (
     PYTHON_SCALARS,
     Functions,
+    arrays_in,
     beside,
     check_operands,
     explain,
@@ -36,13 +38,16 @@ from .engine.operands import (
 from .engine.recording import RECORDING, records
 from .engine.streams import note_stream
 from .engine.tensor import LEFT, Tensor, lift, of_class, plain, wrap
-from .errors import BatchError
+from .errors import BatchError, OutOfMemoryError
 from .rules import Joint, Map, Missing
 
 __all__ = ["REGISTRY", "Binary", "Op", "Unary"]
 
 # Threads that call a variadic op with more arguments than any before bind its maps one at a time.
 _binding = Lock()
+
+# What a backend raises where it cannot compute an op; the general path then says why.
+REFUSALS = (ValueError, TypeError, RuntimeError, IndexError, MemoryError)
 
 
 class Op:
@@ -157,10 +162,16 @@ class Op:
             values = beside(values)
         if type(top) is Batch:
             return self.on_batch(top, values, static)
-        y = self.below(*values, **static)
-        if level < 0 or not self.differentiable or not records(level):
-            return _wrap_all(y)
-        return self.record(y, values, nodes, level, static)
+        try:
+            y = self.below(*values, **static)
+            if level < 0 or not self.differentiable or not records(level):
+                return _wrap_all(y)
+            return self.record(y, values, nodes, level, static)
+        except MemoryError as error:
+            reason = exhaustion(error, self.name, arrays_in(values)) or error
+            if isinstance(reason, OutOfMemoryError):
+                describe_graph(reason, [n for n in nodes if n is not None])
+            raise reason from (None if reason is error else error)
 
     def _of_subclass(self, args: Any, static: Any) -> Any:
         """Compute the op on Tensors of subclasses: the result is of the first's, or one derived of it."""
@@ -188,8 +199,8 @@ class Op:
             else:
                 y = mode.compute(self, function, values, static)
             return tuple(y) if isinstance(y, (tuple, list)) else y  # named tuples among them
-        except (ValueError, TypeError, RuntimeError, IndexError) as error:
-            reason = explain(error, self.name, values)
+        except REFUSALS as error:
+            reason = exhaustion(error, self.name, list(values)) or explain(error, self.name, values)
             if reason is error:
                 raise
             raise reason from error
@@ -346,7 +357,7 @@ class Unary(Op):
                 y = self.push_arrays(function, (value,), (node,), node.level, static)
                 return super().__call__(x, **static) if y is None else y
             y = function(value, **static) if static else function(value)
-        except (ValueError, TypeError, RuntimeError, IndexError):
+        except REFUSALS:
             return super().__call__(x, **static)  # fails again, and explains
         if node is None or not self.differentiable or not mode:
             return Tensor(y)
@@ -363,7 +374,7 @@ class Unary(Op):
             return super().below(*values, **static)
         try:
             return function(*values, **static)
-        except (ValueError, TypeError, RuntimeError, IndexError):
+        except REFUSALS:
             return super().below(*values, **static)  # fails again, and explains
 
 
@@ -406,7 +417,7 @@ class Binary(Op):
                 y = self.push_arrays(function, (value1, value2), (node1, node2), node.level, _NO_KEYWORDS)
                 return super().__call__(x1, x2) if y is None else y
             y = function(value1, value2)
-        except (ValueError, TypeError, RuntimeError):
+        except REFUSALS:
             return super().__call__(x1, x2)
         if node is None or not self.differentiable or not mode:
             return Tensor(y)
@@ -441,7 +452,7 @@ class Binary(Op):
             return super().below(value1, value2)
         try:
             return function(value1, value2)
-        except (ValueError, TypeError, RuntimeError):
+        except REFUSALS:
             return super().below(value1, value2)
 
 

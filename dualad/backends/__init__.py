@@ -5,6 +5,7 @@ say which backends there are. ``docs/backends.md`` shows how to write one.
 """
 
 from .base import Backend
+from .determinism import is_deterministic, report_nondeterministic
 from .device import CPU, Device
 from .hookspecs import hookimpl
 from .loading import Failure
@@ -22,6 +23,8 @@ __all__ = [
     "for_device",
     "get",
     "hookimpl",
+    "is_deterministic",
     "origin",
     "register",
+    "report_nondeterministic",
 ]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -73,12 +73,19 @@ class Backend:
         """Return the devices at hand, the default one first."""
         raise NotImplementedError
 
-    def from_numpy(self, array: np.ndarray, device: Device) -> Array:
-        """Return a copy of a NumPy array on one of this backend's devices."""
+    def from_numpy(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Array:
+        """Return a copy of a NumPy array on one of this backend's devices.
+
+        If `non_blocking`, the copy may go on when this returns, where the library has a queue for it,
+        and may not see what is written to the array afterwards.
+        """
         raise NotImplementedError
 
     def to_numpy(self, array: Array) -> np.ndarray:
-        """Return the array's elements as a NumPy array, which may share memory with it."""
+        """Return the array's elements as a NumPy array, which may share memory with it.
+
+        Those of bfloat16, which NumPy lacks, are given in float32.
+        """
         raise NotImplementedError
 
     def device_of(self, array: Array) -> Device:
@@ -142,7 +149,7 @@ class Backend:
     @cached_property
     def special(self) -> Any:
         """The special functions by name, as attributes."""
-        return _SpecialFunctions(self)
+        return _Functions(self, "special.")
 
     def special_function(self, name: str) -> Callable[..., Any]:
         """Return the function of ``scipy.special`` of that name, made to run on this backend's arrays.
@@ -307,6 +314,47 @@ class Backend:
         total = xp.sum(array, axis=(*range(extra), *ones), dtype=wide)
         return xp.astype(xp.reshape(total, shape), dtype, copy=False)
 
+    # -- several operations as one -------------------------------------------------------------
+
+    @cached_property
+    def namespace(self) -> Any:
+        """What rules are given as ``xp``: the functions by name, as attributes."""
+        return _Functions(self)
+
+    @cached_property
+    def fuses(self) -> bool:
+        """Whether `fuse` is the library's own, and so worth its look-up."""
+        return type(self).fuse is not Backend.fuse
+
+    def fuse(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return a function that computes element by element, made to run as one kernel.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(xp, *args, **numbers)`` is made of operators and functions of the standard, all
+            of them elementwise, and gives an array or a tuple of arrays. Of `args` some are arrays and
+            others constants, on which it may branch: numbers, truth values, None. The numbers that
+            come by keyword may be others at each call. It depends on nothing else.
+        name : str
+            What to call it in messages and profiles.
+
+        Returns
+        -------
+        callable
+            ``fused(*args, **numbers)`` gives what ``function(xp, *args, **numbers)`` does. The default
+            calls that, one operation after the other.
+        """
+        return partial(function, self.namespace)
+
+    def fuse_sum(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return what `fuse` does, for a function of one result and no numbers, that sums it to a shape.
+
+        ``fused(shape, *args)`` is ``unbroadcast(function(xp, *args), shape)``.
+        """
+        fused = self.fuse(function, name)
+        return lambda shape, *args: self.unbroadcast(fused(*args), shape)
+
     # -- random numbers ----------------------------------------------------------------------
 
     # A backend with generators of its own overrides all five.
@@ -367,8 +415,9 @@ class Backend:
             seeds = self.random(generator, "integers", (4,), wide, device, low=0, high=2**31 - 1)
             generator = np.random.Generator(np.random.PCG64(self.to_numpy(seeds).tolist()))
         known = [self.to_numpy(p) if isinstance(p, self.array_types) else p for p in parameters.values()]
-        name = next(d.name for d, native in self.native_dtypes.items() if native == dtype)
-        return self.from_numpy(_drawn(generator, kind, shape, name, known), device)
+        wanted = next(d for d, native in self.native_dtypes.items() if native == dtype)
+        drawn = self.from_numpy(_drawn(generator, kind, shape, wanted, known), device)
+        return drawn if drawn.dtype == dtype else self.xp.astype(drawn, dtype)
 
     # -- figures -----------------------------------------------------------------------------
 
@@ -415,30 +464,35 @@ class Backend:
 
 
 def _drawn(
-    generator: np.random.Generator, kind: str, shape: tuple[int, ...], dtype: str, parameters: list[Any]
+    generator: np.random.Generator,
+    kind: str,
+    shape: tuple[int, ...],
+    dtype: dtypes.DType,
+    parameters: list[Any],
 ) -> np.ndarray:
     """Return random numbers of NumPy in a dtype, drawn in it where NumPy can: they are others in each."""
-    draw = getattr(generator, kind)
+    draw, host = getattr(generator, kind), dtype.host
     if kind == "integers":
-        return np.asarray(draw(*parameters, size=shape, dtype=dtype))
+        return np.asarray(draw(*parameters, size=shape, dtype=host))
     if kind in ("poisson", "binomial"):
-        return np.asarray(draw(*parameters, size=shape)).astype(dtype)
-    exact = dtype in ("float32", "float64")
-    values = np.asarray(draw(*parameters, size=shape, dtype=dtype if exact else "float32"))
-    if kind == "random" and not exact:  # rounding would give 1
-        steps = 2.0 / np.finfo(dtype).eps
+        return np.asarray(draw(*parameters, size=shape)).astype(host)
+    half = dtype in dtypes.HALVES
+    values = np.asarray(draw(*parameters, size=shape, dtype="float32" if half else host))
+    if kind == "random" and half:  # rounding would give 1
+        steps = 2.0**8 if dtype is dtypes.bfloat16 else 2.0**11
         values = np.floor(values * steps) / steps
-    return values.astype(dtype)
+    return values.astype(host)
 
 
-class _SpecialFunctions:
-    """A backend's special functions, each looked up once and kept as an attribute."""
+class _Functions:
+    """A backend's functions by name, each looked up once and kept as an attribute."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, prefix: str = "") -> None:
+        self._backend, self._prefix = backend, prefix
+        self.fuses = backend.fuses
 
     def __getattr__(self, name: str) -> Any:
-        function = self._backend.function(f"special.{name}")
+        function = self._backend.function(self._prefix + name)
         setattr(self, name, function)
         return function
 

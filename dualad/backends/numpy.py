@@ -31,7 +31,7 @@ class NumpyBackend(Backend):
     def check_device(self, device: Device) -> Device:
         return CPU if device.index in (None, 0) else super().check_device(device)
 
-    def from_numpy(self, array: np.ndarray, device: Device) -> np.ndarray:
+    def from_numpy(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> np.ndarray:
         return array.copy()
 
     def to_numpy(self, array: Any) -> np.ndarray:

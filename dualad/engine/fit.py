@@ -51,10 +51,9 @@ def fit(a: Any, like: Any) -> Any:
 
 
 def astype(xp: Any, a: Any, dtype: Any) -> Any:
-    """Return `a`, a Tensor or an array, in one of dualad's dtypes."""
-    if type(a) is Tensor:
-        return xp.astype(a, dtype)
-    return xp.astype(a, BY_TYPE[type(a)].native_dtypes[dtype])  # type: ignore[union-attr]
+    """Return `a`, a Tensor or an array, or what stands for one, in one of dualad's dtypes."""
+    backend = None if type(a) is Tensor else BY_TYPE[type(a)]
+    return xp.astype(a, dtype if backend is None else backend.native_dtypes[dtype])
 
 
 def zeros(shape: tuple[int, ...], dtype: Any, beside: Any) -> Any:

@@ -87,6 +87,10 @@ class Conversions:
         """Return the Tensor as float16."""
         return ops.to(self, "float16")
 
+    def bfloat16(self) -> Tensor:
+        """Return the Tensor as bfloat16, where its device has that."""
+        return ops.to(self, "bfloat16")
+
     def int(self) -> Tensor:
         """Return the Tensor as int32."""
         return ops.to(self, "int32")
@@ -362,9 +366,9 @@ class Methods(Conversions):
         """Return the Tensor on the CPU."""
         return ops.to(self, "cpu")
 
-    def cuda(self, device: Any = None) -> Tensor:
-        """Return the Tensor on a CUDA device, the first if none is named."""
-        return ops.to_cuda(self, device)
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> Tensor:
+        """Return the Tensor on a CUDA device, the first if none is named; see `to`."""
+        return ops.to_cuda(self, device, non_blocking)
 
     def clone(self) -> Tensor:
         """Return a copy that stays in the graph."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.registry import DTYPES
-from ..dtypes import BY_NAME, DType
+from ..dtypes import DType, promote
 
 Shape = tuple[int, ...]
 
@@ -21,8 +21,7 @@ def shape_of(value: Any) -> Shape:
 
 def result_dtype(values: Any) -> DType:
     """Return the dtype that arrays and numbers promote to."""
-    kinds = [np.dtype(DTYPES[v.dtype].name) if hasattr(v, "dtype") else v for v in values]
-    return BY_NAME[np.result_type(*kinds).name]
+    return promote(*(DTYPES[v.dtype] if hasattr(v, "dtype") else v for v in values))
 
 
 def elementwise(*values: Any, **static: Any) -> Shape:

@@ -17,12 +17,14 @@ import numpy as np
 
 from ..backends.registry import DTYPES, STREAMED
 from ..dtypes import DType
-from ..errors import GradientError
+from ..errors import GradientError, OutOfMemoryError
 from .calling import call_posthooks, call_prehooks, call_tensor_hooks
+from .exhaustion import describe_graph, exhaustion
 from .fit import fit, zeros
 from .modes import set_grad_enabled
 from .namespace import SPACES, ops
 from .node import CallNode, Leaf, Node, Output, is_freed, saved_by
+from .operands import arrays_in
 from .recording import RECORDING, observers
 from .streams import Streams
 from .tensor import Tensor, lift
@@ -135,7 +137,7 @@ class Walk:
         node: Any = None
         # What is asked of a dtype and of a type of array is asked once for each run of nodes alike.
         dtype = kind = xp = None
-        is_complex = lifted = several = False
+        is_complex = lifted = several = rare = False
         try:
             while heap:
                 number = -heappop(heap)
@@ -170,11 +172,13 @@ class Walk:
                     # Above the first level values are Tensors, whose dtypes are dualad's own.
                     lifted = differentiable or kind is Tensor or type(dtype) is DType
                     xp = ops if lifted else SPACES[kind]
+                    # Where a cotangent times a factor is not all there is to it, `pull` sees to it.
+                    rare = is_complex or several or xp.fuses
                 if differentiable:
                     saved = _as_tensors(node, saved)
                 elif lifted:
                     g, saved = lift(g), lift(saved)
-                plain = not (is_complex or several or safe)
+                plain = not (rare or safe)
                 for parent, rule, reads in zip(node.parents, node.op.maps, saved):  # noqa: B905  is slower
                     if parent is None or (needed is not None and parent not in needed):
                         continue
@@ -214,10 +218,20 @@ class Walk:
                 if not retain and node.op.saves:  # what saves nothing can be walked again
                     node.saved = None
         except BaseException as error:
-            if node is not None and self.named:
-                _annotate(error, node)
-            raise
+            reason = self._explained(error, node, g) if node is not None else error
+            if reason is error:
+                raise
+            raise reason from error
         return reached
+
+    def _explained(self, error: BaseException, node: Node, g: Any) -> BaseException:
+        """Return the error to raise where walking a node has failed: ours where memory has run out."""
+        reason = exhaustion(error, node.name(), arrays_in(g)) or error
+        if isinstance(reason, OutOfMemoryError):
+            describe_graph(reason, [node, *self.nodes.values()])
+        if self.named:
+            _annotate(reason, node)
+        return reason
 
     def _on_its_stream(self, function: Callable[..., Any], node: Node, g: Any, *args: Any) -> Any:
         """Call ``function(node, g, *args)`` on the stream that the node's op went to."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..backends.registry import DTYPES
+from ..engine.kept import Kept, nbytes, op_name, owner
 from ..engine.node import GROUND, Node
+from ..words import array_text, bytes_text, clipped, counted, listed, value_text
 from .folding import Block
-from .memory import Kept, nbytes, op_name, owner
 from .structure import Graph, Source, is_leaf, outputs
-from .words import array_text, bytes_text, clipped, counted, listed, value_text
 
 #: The arguments that are no results of ops or leaves.
 CONSTANT = "const"

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .memory import op_name
+from ..engine.kept import op_name
 from .structure import Graph, is_leaf
 
 #: The fewest boxes that a graph can be folded into, whatever it is.

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from html import escape
 
+from ..words import clipped, width
 from .drawing import Box, Drawing
 from .layout import Layout, laid_out, port
-from .words import clipped, width
 
 #: The sizes of the letters of titles and lines, and the width of one in terms of its size.
 TITLE, LINE, LETTER = 13.0, 11.5, 0.61

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..words import table
 from .drawing import Box, Drawing
-from .words import table
 
 
 def text(drawing: Drawing) -> str:

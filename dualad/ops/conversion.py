@@ -274,9 +274,23 @@ def _upload(array: np.ndarray, dtype: DType | None, device: Any) -> Tensor:
         dtype = {"f": get_default_dtype(), "c": complex_of(get_default_dtype()), "i": int64}.get(kind)
     if dtype is not None:
         _check_range(array, dtype)
-        array = array.astype(np.dtype(dtype.name))
-    native(backend, DTYPES[array.dtype], device)
-    return Tensor(backend.from_numpy(array, device))
+        array = array.astype(dtype.host)
+    return Tensor(upload(backend, array, dtype or DTYPES[array.dtype], device))
+
+
+def upload(
+    backend: Backend, array: np.ndarray, dtype: DType, device: Device, non_blocking: bool = False
+) -> Any:
+    """Return a NumPy array as one of a backend's, in a dtype that NumPy may lack.
+
+    Raises
+    ------
+    DTypeError
+        If there are no arrays of the dtype on the device.
+    """
+    wanted = native(backend, dtype, device)
+    there = backend.from_numpy(array, device, non_blocking)
+    return there if DTYPES[there.dtype] is dtype else backend.xp.astype(there, wanted)
 
 
 def _check_range(array: np.ndarray, dtype: DType) -> None:

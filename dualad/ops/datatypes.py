@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import ALL, DType, as_dtype, real_of
+from ..dtypes import ALL, HALVES, DType, as_dtype, bfloat16, promote, real_of
 from ..engine.operands import PYTHON_SCALARS
 from ..engine.shapes import broadcast
 from ..errors import DTypeError, ShapeError
@@ -65,6 +65,9 @@ def finfo(dtype: Any, /) -> FInfo:
     if not dtype.is_differentiable:
         raise DTypeError(f"finfo: expected a floating dtype, got {dtype}; use dualad.iinfo for integers")
     real = real_of(dtype)
+    if real is bfloat16:  # float32 with 16 bits fewer of the fraction
+        largest = float.fromhex("0x1.fep+127")
+        return FInfo(16, 2.0**-7, largest, -largest, 2.0**-126, real)
     limits = np.finfo(real.name)
     largest, tiny = float(limits.max), float(limits.smallest_normal)
     return FInfo(8 * real.itemsize, float(limits.eps), largest, -largest, tiny, real)
@@ -125,7 +128,10 @@ def can_cast(from_: Any, to: Any, /) -> bool:
     >>> dualad.can_cast(dualad.float64, dualad.float32)
     False
     """
-    return bool(np.can_cast(_dtype_of(from_).name, as_dtype(to).name))
+    from_, to = _dtype_of(from_), as_dtype(to)
+    if bfloat16 in (from_, to):
+        return promote(from_, to) is to
+    return bool(np.can_cast(from_.host, to.host))
 
 
 def result_type(*arrays_and_dtypes: Any) -> DType:
@@ -139,8 +145,7 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
     """
     if all(type(v) in PYTHON_SCALARS for v in arrays_and_dtypes):
         raise ValueError("result_type: expected at least one array or dtype beside Python's numbers")
-    kinds = [v if type(v) in PYTHON_SCALARS else np.dtype(_dtype_of(v).name) for v in arrays_and_dtypes]
-    return as_dtype(np.result_type(*kinds))
+    return promote(*(v if type(v) in PYTHON_SCALARS else _dtype_of(v) for v in arrays_and_dtypes))
 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
@@ -165,8 +170,11 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
 
 
 def dtypes_of_kind(kind: Any = None) -> dict[str, DType]:
-    """Return the dtypes of a kind (all if None) by name, without float16, which the standard lacks."""
-    return {d.name: d for d in ALL if d.name != "float16" and (kind is None or isdtype(d, kind))}
+    """Return the dtypes of a kind (all if None) by name, without those of half precision.
+
+    The standard lacks them.
+    """
+    return {d.name: d for d in ALL if d not in HALVES and (kind is None or isdtype(d, kind))}
 
 
 def _dtype_of(value: Any) -> DType:

@@ -13,34 +13,33 @@ from ..engine.node import Standin
 from ..engine.tensor import Tensor
 from ..op import Unary
 from ..rules import Linear
-from .conversion import asarray, native, place, tensor
+from .conversion import asarray, native, place, tensor, upload
 from .creation import zeros
 from .manipulation import astype, clone
 
 
-def move_array(array: Any, device: Device) -> Any:
+def move_array(array: Any, device: Device, non_blocking: bool = False) -> Any:
     """Return a backend's array on another device, of that or of another backend."""
     backend, device = place(device)
-    source = BY_TYPE[type(array)]
+    source, dtype = BY_TYPE[type(array)], DTYPES[array.dtype]
     assert source is not None
-    native(backend, DTYPES[array.dtype], device)
     if source is backend:
-        return backend.to_device(array, device)
-    host = source.to_numpy(array)
-    return backend.from_numpy(host, device)
+        native(backend, dtype, device)
+        return backend.to_device(array, device, non_blocking)
+    return upload(backend, source.to_numpy(array), dtype, device, non_blocking)
 
 
-def _move_back(xp: Any, g: Any, like: Any, *, source: Device) -> Any:
+def _move_back(xp: Any, g: Any, like: Any, *, source: Device, non_blocking: bool) -> Any:
     if type(g) is Tensor:
-        return to(g, source)
-    return g if type(g) is Standin else move_array(g, source)
+        return to(g, source, non_blocking=non_blocking)
+    return g if type(g) is Standin else move_array(g, source, non_blocking)
 
 
 _to_device = Unary(
     "to_device(x)",
     Linear(_move_back),
     shape=shapes.same,
-    compute=lambda xp, x, *, device, source: move_array(x, device),
+    compute=lambda xp, x, *, device, source, non_blocking: move_array(x, device, non_blocking),
     batch=broadcast,
     node_name="ToCopy",
 )
@@ -51,8 +50,9 @@ def to(
 ) -> Tensor:
     """Return x on another device, in another dtype, or both, or as another Tensor is.
 
-    Differentiable: gradients come back to the device and in the dtype of x. ``non_blocking`` is
-    accepted for PyTorch's sake.
+    Differentiable: gradients come back to the device and in the dtype of x. With ``non_blocking`` a copy
+    to or between GPUs may go on while the program does; the ops that use it wait for it. A copy to the
+    CPU is always complete when this returns.
 
     Raises
     ------
@@ -79,16 +79,17 @@ def to(
     if device is not None:
         _, device = place(device)
         if device != x.device:
-            y = _to_device(y, device=device, source=x.device)
+            y = _to_device(y, device=device, source=x.device, non_blocking=bool(non_blocking))
     y = astype(y, wanted, copy=False)
     return clone(y) if copy and y is x else y
 
 
-def to_cuda(x: Tensor, device: Any = None) -> Tensor:
+def to_cuda(x: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
     """Return x on a CUDA device: the first, or the one of that name or number."""
     if device is None:
         device = "cuda"
-    return to(x, Device("cuda", device) if isinstance(device, int) else Device(device))
+    device = Device("cuda", device) if isinstance(device, int) else Device(device)
+    return to(x, device, non_blocking=non_blocking)
 
 
 # -- PyTorch's tensor types ----------------------------------------------------------------------
@@ -96,6 +97,7 @@ def to_cuda(x: Tensor, device: Any = None) -> Tensor:
 # The names of the tensor types, by dtype: PyTorch's second names, in capitals.
 _TYPE_NAMES = {
     "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor",
+    "bfloat16": "BFloat16Tensor",
     "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor", "int64": "LongTensor",
     "uint8": "ByteTensor", "bool": "BoolTensor",
 }  # fmt: skip

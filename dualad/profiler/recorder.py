@@ -11,12 +11,12 @@ from typing import Any
 
 from ..backends.base import Backend
 from ..backends.registry import BY_TYPE
+from ..engine.kept import nbytes, op_name, owner
 from ..engine.lines import Line, record_line, user_line
 from ..engine.node import Node
 from ..engine.operands import arrays_in
 from ..engine.recording import RECORDING, Observer, observing
 from ..errors import GradientError
-from ..graph.memory import nbytes, op_name, owner
 from . import tables, trace
 from .saved import Saved
 

@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import Any
 from weakref import ref
 
+from ..engine.kept import Kept, nbytes, owner
 from ..engine.node import Node, is_freed
-from ..graph.memory import Kept, nbytes, owner
 
 Key = tuple[str, Any]  # an op's name, and the line that called it
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..graph.words import bytes_text, clipped, counted
-from ..graph.words import table as text_table
+from ..words import bytes_text, clipped, counted
+from ..words import table as text_table
 
 
 @dataclass

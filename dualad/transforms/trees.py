@@ -183,7 +183,7 @@ def number_beside(value: Any, home: Any) -> Any:
     assert backend is not None
     device, wide = backend.device_of(home), DTYPES[value.dtype]
     dtype = wide if backend.has_dtype(wide, device) else (complex64 if wide.is_complex else float32)
-    return backend.from_numpy(np.asarray(value).astype(dtype.name), device)
+    return backend.from_numpy(np.asarray(value).astype(dtype.host), device)
 
 
 def like_input(result: Any, leaf: Any) -> Any:

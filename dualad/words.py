@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from unicodedata import east_asian_width
 
-from ..dtypes import DType
+from .dtypes import DType
 
 
 def bytes_text(count: int) -> str:
@@ -14,7 +14,7 @@ def bytes_text(count: int) -> str:
 
     Examples
     --------
-    >>> from dualad.graph.words import bytes_text
+    >>> from dualad.words import bytes_text
     >>> bytes_text(24), bytes_text(1536), bytes_text(3 << 30)
     ('24 B', '1.5 KiB', '3 GiB')
     """
