@@ -8,11 +8,12 @@ not set back.
 from __future__ import annotations
 
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any
 
 
 class Stream:
-    """The random numbers of a device, one after the other.
+    """The random numbers of one generator, drawn one after the other, by one thread at a time.
 
     Attributes
     ----------
@@ -20,63 +21,91 @@ class Stream:
         Whose they are.
     generator
         The backend's random number generator.
+    seed : int
+        Where it began.
     count : int
-        How many times it has been drawn from.
+        How many times it has been drawn from, or been set elsewhere.
     """
 
-    __slots__ = ("backend", "count", "device", "generator")
+    __slots__ = ("_born", "_lock", "backend", "count", "device", "generator", "seed")
 
-    def __init__(self, backend: Any, device: Any, generator: Any) -> None:
-        self.backend, self.device, self.generator, self.count = backend, device, generator, 0
+    def __init__(self, backend: Any, device: Any, generator: Any, seed: int) -> None:
+        self.backend, self.device, self.generator, self.seed = backend, device, generator, seed
+        self.count, self._lock, self._born = 0, Lock(), _REPLAY.get()
 
-    def drawn(self) -> Any:
-        """Return the generator for one draw; whoever notes draws is told."""
-        for draws in _NOTING.get():
-            draws.note(self)
-        self.count += 1
-        return self.generator
+    def draw(self, kind: str, shape: tuple[int, ...], dtype: Any, **parameters: Any) -> Any:
+        """Return an array of the next numbers, as `Backend.random` gives them; whoever notes is told."""
+        with self._lock:
+            stream = self._now(drawing=1)
+            stream.count += 1
+            return self.backend.random(stream.generator, kind, shape, dtype, self.device, **parameters)
 
     def copy(self) -> Stream:
         """Return a stream of the numbers that come next."""
-        return Stream(self.backend, self.device, self.backend.copy_generator(self.generator))
+        with self._lock:
+            return self._now(drawing=0).copied()
+
+    def _now(self, drawing: int) -> Stream:
+        """Return the stream to read: this one, or, where numbers are drawn once more, what it was then."""
+        replay = _REPLAY.get()
+        stream = self if replay is None else replay.stream(self) or self
+        for draws in _NOTING.get():
+            draws.note(self, stream, drawing)
+        return stream
+
+    def copied(self) -> Stream:
+        """Return a copy that nobody is told of."""
+        return Stream(self.backend, self.device, self.backend.copy_generator(self.generator), self.seed)
+
+    def set(self, generator: Any, seed: int) -> None:
+        """Go on with another generator.
+
+        Where numbers are drawn once more it is known how they go on: only a stream that was made since
+        then is set.
+        """
+        with self._lock:
+            replay = _REPLAY.get()
+            if replay is None or self._born is replay:
+                self.generator, self.seed = generator, seed
+                self.count += 1
 
 
 class Draws:
-    """Where generators stood when a function drew from them.
+    """Where generators stood when a function drew from them, or read where they stand.
 
-    A generator is copied at the first draw, and again where others have drawn in between.
+    A generator is copied at the first draw, and again where others have drawn in between, or it was set.
     """
 
     def __init__(self) -> None:
-        #: For each device the number of draws before which a copy was made, and the copy.
-        self.copies: dict[Any, list[tuple[int, Stream]]] = {}
-        self._drawn: dict[Any, int] = {}
-        self._next: dict[Any, tuple[Stream, int]] = {}
+        #: For each stream the number of readings before which a copy was made, and the copy.
+        self.copies: dict[Stream, list[tuple[int, Stream]]] = {}
+        self._read: dict[Stream, int] = {}
+        self._next: dict[Stream, tuple[Stream, int]] = {}
 
-    def note(self, stream: Stream) -> None:
-        """Be told of a draw that is about to be made."""
-        device, count = stream.device, self._drawn.get(stream.device, 0)
-        expected = self._next.get(device)
-        if expected is None or expected[0] is not stream or expected[1] != stream.count:
-            self.copies.setdefault(device, []).append((count, stream.copy()))
-        self._drawn[device] = count + 1
-        self._next[device] = stream, stream.count + 1
+    def note(self, stream: Stream, source: Stream, drawing: int) -> None:
+        """Be told that a stream is about to be read: where its numbers are from, and if one is drawn."""
+        count, expected = self._read.get(stream, 0), self._next.get(stream)
+        if expected is None or expected[0] is not source or expected[1] != source.count:
+            self.copies.setdefault(stream, []).append((count, source.copied()))
+        self._read[stream] = count + 1
+        self._next[stream] = source, source.count + drawing
 
 
 class _Replay:
     """The streams that a function draws from when it is run again."""
 
     def __init__(self, draws: Draws) -> None:
-        self._left = {device: list(reversed(copies)) for device, copies in draws.copies.items()}
-        self._streams: dict[Any, Stream] = {}
-        self._drawn: dict[Any, int] = {}
+        self._left = {stream: list(reversed(copies)) for stream, copies in draws.copies.items()}
+        self._streams: dict[Stream, Stream] = {}
+        self._read: dict[Stream, int] = {}
 
-    def stream(self, device: Any) -> Stream | None:
-        left, count = self._left.get(device), self._drawn.get(device, 0)
+    def stream(self, stream: Stream) -> Stream | None:
+        """Return what a stream was when it was read in this place; None for one that was not."""
+        left, count = self._left.get(stream), self._read.get(stream, 0)
         if left and left[-1][0] == count:
-            self._streams[device] = left.pop()[1].copy()
-        self._drawn[device] = count + 1
-        return self._streams.get(device)
+            self._streams[stream] = left.pop()[1].copied()
+        self._read[stream] = count + 1
+        return self._streams.get(stream)
 
 
 _NOTING: ContextVar[tuple[Draws, ...]] = ContextVar("dualad_noting_draws", default=())
@@ -119,9 +148,3 @@ class replaying:
 def is_replaying() -> bool:
     """Return whether numbers are drawn once more here: a seed that is set then counts for nothing."""
     return _REPLAY.get() is not None
-
-
-def replayed(device: Any) -> Stream | None:
-    """Return the stream to draw from once more; None where a device's own is to be drawn from."""
-    replay = _REPLAY.get()
-    return None if replay is None else replay.stream(device)

@@ -1,0 +1,270 @@
+"""Random numbers of a shape: uniform, normal, and integers."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+from ...dtypes import DType, as_dtype, int64
+from ...engine.namespace import ops
+from ...engine.tensor import Tensor
+from ...errors import DTypeError
+from ..common import as_shape, one_axis, whole
+from ..conversion import asarray
+from ..datatypes import iinfo
+from .drawing import Source, finish, floating, source
+
+
+def rand(
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return numbers drawn evenly from [0, 1).
+
+    Parameters
+    ----------
+    *size : int, or one tuple of int
+        The shape.
+    generator : Generator, optional
+        Where to draw from; the device's own by default.
+    dtype : DType, optional
+        The default dtype if None. Of complex numbers both parts are drawn.
+    device : str or Device, optional
+        The CPU if None.
+    requires_grad : bool
+        Whether ops on the result are recorded.
+
+    Raises
+    ------
+    DTypeError
+        If the dtype is not floating or complex.
+    DeviceError
+        If the generator is one of another device.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.rand(2, 3).shape
+    (2, 3)
+    """
+    s = source("rand", floating("rand", dtype), device, generator)
+    return finish(s.uniform(as_shape(size)), requires_grad)
+
+
+def randn(
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return numbers drawn from the standard normal distribution; the parameters are those of `rand`.
+
+    Of complex numbers each part has the variance 1/2.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.randn((5, 3), dtype=dualad.float64).dtype
+    dualad.float64
+    """
+    s = source("randn", floating("randn", dtype), device, generator)
+    return finish(s.normal(as_shape(size)), requires_grad)
+
+
+def randint(
+    low: Any = None, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return integers drawn evenly from [low, high); ``randint(high, size)`` begins at 0.
+
+    Parameters
+    ----------
+    low, high : int
+        The least, and one more than the greatest.
+    size : int or tuple of int
+        The shape.
+    generator, device
+        See `rand`.
+    dtype : DType, optional
+        Of the result, which may be of any real kind; int64 if None.
+    requires_grad : bool
+        Whether ops on the result are recorded, if its dtype is floating.
+
+    Raises
+    ------
+    ValueError
+        If there is no integer between them, or one that does not fit into the dtype.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.randint(0, 10, (100,))
+    >>> bool(((x >= 0) & (x < 10)).all())
+    True
+    """
+    if size is None and isinstance(high, (tuple, list)):
+        low, high, size = 0, low, high
+    if size is None:
+        raise ValueError(
+            f"randint: expects low < high, got {low} and {high}; the size comes last, a tuple: "
+            "randint(0, 10, (3,))"
+        )
+    first, end = _bounds("randint", 0 if low is None else low, high)
+    return finish(integers("randint", first, end, as_shape(size), dtype, device, generator), requires_grad)
+
+
+def _bounds(name: str, low: Any, high: Any) -> tuple[int, int]:
+    first, end = whole(name, "low", low), whole(name, "high", high)
+    if first >= end:
+        raise ValueError(f"{name}: expects low < high, got {low} and {high}")
+    return first, end
+
+
+def integers(
+    name: str, low: int, high: int, shape: tuple[int, ...], dtype: Any, device: Any, generator: Any
+) -> Tensor:
+    """Return integers from [low, high) in any real dtype."""
+    wanted = int64 if dtype is None else as_dtype(dtype)
+    if wanted.is_complex or wanted.kind == "bool":
+        raise DTypeError(f"{name}: integers cannot be {wanted}; name a real dtype")
+    drawn = int64 if wanted.is_floating_point else wanted
+    limits = iinfo(drawn)
+    if not limits.min <= low <= high - 1 <= limits.max:
+        raise ValueError(f"{name}: integers from {low} to {high - 1} do not fit into {drawn}")
+    x = source(name, drawn, device, generator).draw("integers", shape, low=low, high=high)
+    return x if drawn is wanted else x.to(wanted)
+
+
+# -- of the shape of another -------------------------------------------------------------------------
+
+
+def rand_like(
+    x: Any, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return numbers as from `rand`, by default of the shape, dtype and device of x.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.rand_like(dualad.ones(2, 3)).shape
+    (2, 3)
+    """
+    shape, s = _like("rand_like", x, generator, dtype, device)
+    return finish(s.uniform(shape), requires_grad)
+
+
+def randn_like(
+    x: Any, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return numbers as from `randn`, by default of the shape, dtype and device of x.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.randn_like(dualad.ones(2, 3)).shape
+    (2, 3)
+    """
+    shape, s = _like("randn_like", x, generator, dtype, device)
+    return finish(s.normal(shape), requires_grad)
+
+
+def randint_like(
+    x: Any, low: Any = None, high: Any = None, *, generator: Any = None, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return integers as from `randint`, by default of the shape, dtype and device of x.
+
+    ``randint_like(x, high)`` begins at 0.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.randint_like(dualad.ones(2, 3), 4).dtype
+    dualad.float32
+    """
+    x = asarray(x)
+    first, end = _bounds("randint_like", *((0, low) if high is None else (0 if low is None else low, high)))
+    y = integers(
+        "randint_like",
+        first,
+        end,
+        x.shape,
+        dtype or x.dtype,
+        x.device if device is None else device,
+        generator,
+    )
+    return finish(y, requires_grad)
+
+
+def _like(name: str, x: Any, generator: Any, dtype: Any, device: Any) -> tuple[tuple[int, ...], Source]:
+    x = asarray(x)
+    kind: DType = floating(name, x.dtype if dtype is None else dtype)
+    return x.shape, source(name, kind, x.device if device is None else device, generator)
+
+
+# -- in random order ---------------------------------------------------------------------------------
+
+
+def randperm(
+    n: int, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return the integers from 0 to n - 1 in random order.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    generator, device
+        See `rand`.
+    dtype : DType, optional
+        Of the result; that of indices, int64, if None.
+    requires_grad : bool
+        Whether ops on the result are recorded, if its dtype is floating.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.randperm(4).sort()
+    tensor([0, 1, 2, 3])
+    """
+    order = random_order("randperm", whole("randperm", "n", n), device, generator)
+    return finish(order if dtype is None else order.to(dtype), requires_grad)
+
+
+def random_order(name: str, n: int, device: Any, generator: Any) -> Tensor:
+    """Return the indices of n things in random order: that which sorts random integers."""
+    if n < 0:
+        raise ValueError(f"{name}: n must not be negative, got {n}")
+    s = source(name, int64, device, generator)
+    kind = as_dtype(s.backend.index_dtype(s.device))
+    keys = s.draw("integers", (n,), kind, low=0, high=iinfo(kind).max)
+    return ops.argsort(keys)
+
+
+def permutation(
+    x: Any, axis: int = 0, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return x with what is along an axis in random order; of a number n, `randperm` of n.
+
+    Parameters
+    ----------
+    x : array, Tensor or int
+        What to reorder. The result is differentiable in it: its parts are those of x.
+    axis : int
+        The axis; the parts along it stay as they are.
+    generator, dtype, device, requires_grad
+        See `randperm`; by default the dtype and device are those of x.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.permutation(dualad.tensor([3.0, 1.0, 2.0]))
+    >>> x.sort()
+    tensor([1., 2., 3.])
+    """
+    if not hasattr(x, "shape") and not isinstance(x, (list, tuple)):
+        n = whole("permutation", "x", x)
+        return randperm(n, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+    x = asarray(x, dtype=dtype, device=device)
+    if x.ndim == 0:
+        return permutation(index(x), 0, generator=generator, requires_grad=requires_grad)
+    axis = one_axis("permutation", axis, x.ndim)
+    order = random_order("permutation", x.shape[axis], x.device, generator)
+    return finish(ops.take(x, order, axis=axis), requires_grad)

@@ -1,0 +1,40 @@
+"""Random numbers, under the names of ``torch.random`` and ``numpy.random``.
+
+The functions that PyTorch has take its arguments, the others NumPy's; all take ``generator=``,
+``dtype=`` and ``device=``.
+"""
+
+from .ops.random.basic import permutation, rand, rand_like, randint, randint_like, randn, randn_like, randperm
+from .ops.random.continuous import (
+    cauchy,
+    exponential,
+    gumbel,
+    laplace,
+    logistic,
+    lognormal,
+    multivariate_normal,
+    normal,
+    pareto,
+    uniform,
+    weibull,
+)  # fmt: skip
+from .ops.random.discrete import bernoulli, binomial, choice, geometric, multinomial, poisson
+from .ops.random.gamma import beta, chisquare, dirichlet, f, gamma, standard_t
+from .ops.random.generators import (
+    Generator,
+    default_generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)  # fmt: skip
+
+__all__ = [
+    "Generator", "bernoulli", "beta", "binomial", "cauchy", "chisquare", "choice", "default_generator",
+    "dirichlet", "exponential", "f", "fork_rng", "gamma", "geometric", "get_rng_state", "gumbel",
+    "initial_seed", "laplace", "logistic", "lognormal", "manual_seed", "multinomial", "multivariate_normal",
+    "normal", "pareto", "permutation", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "randperm", "seed", "set_rng_state", "standard_t", "uniform", "weibull",
+]  # fmt: skip
