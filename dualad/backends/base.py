@@ -474,6 +474,8 @@ def _drawn(
     draw, host = getattr(generator, kind), dtype.host
     if kind == "integers":
         return np.asarray(draw(*parameters, size=shape, dtype=host))
+    if kind == "binomial":  # NumPy takes no floating n
+        parameters = [parameters[0].astype(np.int64), parameters[1]]
     if kind in ("poisson", "binomial"):
         return np.asarray(draw(*parameters, size=shape)).astype(host)
     half = dtype in dtypes.HALVES
