@@ -63,9 +63,12 @@ class Map:
     elementwise = False
     #: What gives the factor of a Scale without keywords: the walk need not go through `pull` then.
     factor_rule: Rule | None = None
+    #: Whether what the rule computes can be one kernel, where a backend makes such; see `_fused`.
+    fuses = False
 
     def __init__(self, rule: Rule | None) -> None:
         self.rule = rule
+        self.kernels: dict[Any, Callable[..., Any]] = {}
 
     def bind(self, op: Any, position: int) -> None:
         """Learn which values the rule reads, by name, from the op it is told for."""
@@ -79,12 +82,25 @@ class Map:
         self.reads = tuple(-1 if n == "y" else places.index(n) for n in values)
         self.pick = _picker(self.reads)
         op.saves = op.saves or bool(self.reads)
+        # A rule of a user's may read what changes from call to call, which a kernel would not notice.
+        own = self.rule is not None and self.rule.__module__.partition(".")[0] == __package__
+        self.fuses = self.elementwise and own and not self.keywords
 
     def named(self, static: dict[str, Any]) -> dict[str, Any]:
         """Return those of the op's keyword arguments that the rule names."""
         if not self.keywords:
             return {}
         return {k: self.position if k == "position" else static[k] for k in self.keywords}
+
+    def _fused(self, xp: Any, function: Callable[..., Any], g: Any, shape: Any, *args: Any) -> Any:
+        """Return ``function(xp, g, *args)``, an array of g's shape, summed to `shape`, as one kernel."""
+        summed = shape != g.shape and _is_broadcast(shape, g.shape)
+        key = (xp, function, summed)
+        kernel = self.kernels.get(key)
+        if kernel is None:
+            make = xp.fuse_sum if summed else xp.fuse
+            kernel = self.kernels[key] = make(function, f"{self.op.name}_{self.position}")
+        return kernel(shape, g, *args) if summed else kernel(g, *args)
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         """Return the tangent of the result for the tangent `t` of the argument."""
@@ -98,6 +114,12 @@ class Map:
         If `safe`, a zero in g stays zero, whatever it is multiplied by.
         """
         raise NotImplementedError
+
+
+def _is_broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Return whether an array of `shape` can have been broadcast to the shape `whole`."""
+    behind = whole[len(whole) - len(shape) :]
+    return len(shape) <= len(whole) and all(n in (1, m) for n, m in zip(shape, behind, strict=True))
 
 
 def _parameters(rule: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -147,6 +169,9 @@ class Scale(Map):
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         if self.rule is None:
             return self.times(xp, t)
+        if xp.fuses and self.fuses:
+            function = self._masked_times if self.is_singular(reads) else self._times
+            return self._fused(xp, function, t, t.shape, *reads)
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:  # an op of several outputs has a factor for each
             return tuple(t * q for q in p)
@@ -161,12 +186,23 @@ class Scale(Map):
     ) -> Any:
         if self.rule is None:
             return self.times(xp, g)
+        if xp.fuses and self.fuses and not is_complex:
+            function = self._masked_times if safe or self.is_singular(reads) else self._times
+            return self._fused(xp, function, g, like.shape, *reads)
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:
             return sum(a * conjugate(xp, q) for a, q in zip(g, p, strict=True))
         # Here is the complex convention: the adjoint of multiplying by p multiplies by conj(p).
         p = conjugate(xp, p) if is_complex else p
         return product(xp, g, p) if safe or self.is_singular(reads) else g * p
+
+    def _times(self, xp: Any, a: Any, *reads: Any) -> Any:
+        assert self.rule is not None
+        return a * self.rule(xp, *reads)
+
+    def _masked_times(self, xp: Any, a: Any, *reads: Any) -> Any:
+        assert self.rule is not None
+        return product(xp, a, self.rule(xp, *reads))
 
     def times(self, xp: Any, a: Any) -> Any:
         """Return the plain factor times `a`."""
@@ -230,6 +266,9 @@ class Linear(Map):
         the argument.
     masks : bool
         Whether the adjoint puts zeros where the argument was not chosen.
+    elementwise : bool
+        Whether an element of the argument's cotangent depends on the elements at its place alone, and
+        not on `like`.
     in_place : {"argument", "result"}, optional
         The adjoint can also be had by writing: into the cotangent that gathers at the argument,
         ``writes(xp, total, g, **keywords)``, which adds to it, or into that of the result,
@@ -244,9 +283,10 @@ class Linear(Map):
         in_place: Literal["argument", "result"] | None = None,
         writes: Callable[..., Any] | None = None,
         masks: bool = False,
+        elementwise: bool = False,
     ) -> None:
         super().__init__(rule)
-        self.in_place, self.writes, self.masks = in_place, writes, masks
+        self.in_place, self.writes, self.masks, self.elementwise = in_place, writes, masks, elementwise
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         return call(t)
@@ -255,6 +295,8 @@ class Linear(Map):
         self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
     ) -> Any:
         assert self.rule is not None
+        if xp.fuses and self.fuses and not is_complex:
+            return self._fused(xp, self.rule, g, like.shape, None, *reads)
         return self.rule(xp, g, like, *reads, **self.named(static))
 
 

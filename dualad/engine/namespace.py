@@ -10,23 +10,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from ..backends import Backend
 from ..backends.registry import BY_TYPE
 
 #: The differentiable functions, filled by `dualad.ops` by plain assignment.
-ops: Any = SimpleNamespace()
-
-
-class _BackendNamespace:
-    """A backend's functions by name, each looked up once and kept as an attribute."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
-    def __getattr__(self, name: str) -> Any:
-        function = self._backend.function(name)
-        setattr(self, name, function)
-        return function
+ops: Any = SimpleNamespace(fuses=False)
 
 
 class _Spaces(dict[type, Any]):
@@ -36,8 +23,7 @@ class _Spaces(dict[type, Any]):
         backend = BY_TYPE[kind]
         if backend is None:
             return ops
-        known = (space for k, space in list(self.items()) if BY_TYPE[k] is backend)
-        self[kind] = next(known, None) or _BackendNamespace(backend)
+        self[kind] = backend.namespace
         return self[kind]
 
 

@@ -89,9 +89,8 @@ subtract = Binary("subtract(x1, x2)", Scale(1), Scale(-1), node_name="Sub")
 multiply = Binary("multiply(x1, x2)", Scale(lambda xp, x2: x2), Scale(lambda xp, x1: x1), node_name="Mul")
 divide = Binary(
     "divide(x1, x2)",
-    Linear(_quotient),
+    Linear(_quotient, elementwise=True),
     Scale(lambda xp, x2, y: -y / x2, singular=True),
-    batch=broadcast,
     node_name="Div",
 )
 floor_divide = Binary("floor_divide(x1, x2)", Scale(0), Scale(0))

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from math import sqrt
 from typing import Any
 
+from ..backends.registry import DTYPES
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
-from .optimizer import Optimizer, Params, require, require_numbers
+from .optimizer import Optimizer, Params, elementwise, replace, require, require_numbers
 
 
 class Adam(Optimizer):
@@ -69,6 +70,8 @@ class Adam(Optimizer):
     """
 
     remembers = ("step", "exp_avg", "exp_avg_sq")
+    #: Whether weights decay by themselves rather than by way of the gradient.
+    decoupled = False
 
     def __init__(
         self,
@@ -100,14 +103,38 @@ class Adam(Optimizer):
 
     def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Change one parameter by its gradient."""
-        if group["maximize"]:
-            grad = -grad
-        grad = self._decay(param, grad, group)
-        param.sub_(_step(grad, state, group))
-
-    def _decay(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> Tensor:
-        """Let the weights decay, by way of the gradient that is returned or directly."""
-        return grad + param * group["weight_decay"] if group["weight_decay"] else grad
+        if not state:
+            # Detached: a gradient that was computed with create_graph has a history.
+            zeros = ops.zeros_like(grad.detach())
+            state.update(step=0, exp_avg=zeros, exp_avg_sq=zeros)
+            if group["amsgrad"]:
+                state["max_exp_avg_sq"] = zeros
+        beta1, beta2 = group["betas"]
+        count = state["step"] + 1
+        correction = sqrt(1 - beta2**count)
+        decays = bool(group["weight_decay"])
+        value, *means = elementwise(
+            _adapt,
+            param,
+            grad,
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            state["max_exp_avg_sq"] if group["amsgrad"] else None,
+            bool(group["maximize"]),
+            decays and not self.decoupled,
+            decays and self.decoupled,
+            weight_decay=group["weight_decay"],
+            shrink=1 - group["lr"] * group["weight_decay"],
+            beta1=beta1,
+            beta2=beta2,
+            fresh1=1 - beta1,
+            fresh2=1 - beta2,
+            eps=group["eps"] * correction,
+            rate=group["lr"] * correction / (1 - beta1**count),
+        )
+        replace(param, value)
+        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+        state.update(zip(names, means, strict=False), step=count)
 
 
 class AdamW(Adam):
@@ -145,6 +172,8 @@ class AdamW(Adam):
     tensor([ 0.8500, -1.8000], requires_grad=True)
     """
 
+    decoupled = True
+
     def __init__(
         self,
         params: Params,
@@ -158,41 +187,46 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
-    def _decay(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> Tensor:
-        if group["weight_decay"]:
-            param.mul_(1 - group["lr"] * group["weight_decay"])
-        return grad
+
+def _adapt(
+    xp: Any,
+    param: Any,
+    grad: Any,
+    mean: Any,
+    square: Any,
+    largest: Any,
+    maximize: bool,
+    penalized: bool,
+    shrinks: bool,
+    *,
+    weight_decay: Any,
+    shrink: Any,
+    beta1: Any,
+    beta2: Any,
+    fresh1: Any,
+    fresh2: Any,
+    eps: Any,
+    rate: Any,
+) -> tuple[Any, ...]:
+    """Return the parameter after a step, and what is remembered of its gradients."""
+    if maximize:
+        grad = -grad
+    if penalized:
+        grad = grad + param * weight_decay
+    if shrinks:
+        param = param * shrink
+    mean = mean * beta1 + grad * fresh1
+    square = square * beta2 + _by_component(xp, lambda g: g * g, grad) * fresh2
+    scale = square if largest is None else _by_component(xp, xp.maximum, largest, square)
+    direction = _by_component(xp, lambda mean, scale: mean / (xp.sqrt(scale) + eps), mean, scale)
+    kept = () if largest is None else (scale,)
+    return param - direction * rate, mean, square, *kept
 
 
-def _step(grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
-    """Return what is to be subtracted from the parameter, and bring its state up to date."""
-    if not state:
-        # Detached: a gradient that was computed with create_graph has a history.
-        zeros = ops.zeros_like(grad.detach())
-        state.update(step=0, exp_avg=zeros, exp_avg_sq=zeros)
-        if group["amsgrad"]:
-            state["max_exp_avg_sq"] = zeros
-    beta1, beta2 = group["betas"]
-    state["step"] += 1
-    mean = state["exp_avg"] * beta1 + grad * (1 - beta1)
-    square = state["exp_avg_sq"] * beta2 + _by_component(_square, grad) * (1 - beta2)
-    state["exp_avg"], state["exp_avg_sq"] = mean, square
-    if group["amsgrad"]:
-        square = state["max_exp_avg_sq"] = _by_component(ops.maximum, state["max_exp_avg_sq"], square)
-    correction = sqrt(1 - beta2 ** state["step"])
-    eps = group["eps"] * correction
-    direction = _by_component(lambda mean, square: mean / (ops.sqrt(square) + eps), mean, square)
-    return direction * (group["lr"] * correction / (1 - beta1 ** state["step"]))
-
-
-def _square(x: Tensor) -> Tensor:
-    return x * x
-
-
-def _by_component(function: Callable[..., Tensor], *args: Tensor) -> Tensor:
-    """Call a function of real Tensors; on complex ones, with the real and the imaginary parts."""
-    if not args[0].dtype.is_complex:
+def _by_component(xp: Any, function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function of real arrays; on complex ones, with the real and the imaginary parts."""
+    if not DTYPES[args[0].dtype].is_complex:
         return function(*args)
-    real = function(*[ops.real(x) for x in args])
-    imag = function(*[ops.imag(x) for x in args])
+    real = function(*[xp.real(x) for x in args])
+    imag = function(*[xp.imag(x) for x in args])
     return real + imag * 1j

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import cache
 from numbers import Real
 from typing import Any, ClassVar
 
 from ..engine.modes import enable_grad, no_grad
+from ..engine.namespace import SPACES, ops
+from ..engine.node import GROUND, Dual
 from ..engine.operands import type_name
+from ..engine.recording import RECORDING
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
 
@@ -259,6 +263,65 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+def elementwise(function: Callable[..., Any], *args: Any, **numbers: Any) -> tuple[Tensor, ...]:
+    """Return the Tensors of ``function(xp, *args, **numbers)``, in one kernel where the backend can.
+
+    Parameters
+    ----------
+    function : callable
+        As for `Backend.fuse`; it gives a tuple.
+    *args : Tensor, bool or None
+        Tensors, and constants that the function branches on.
+    **numbers : number
+        What may change from step to step.
+    """
+    arrays = _arrays_of(args, numbers)
+    if arrays is not None:
+        try:
+            return tuple(Tensor(y) for y in _fused(SPACES[type(arrays[0])], function)(*arrays, **numbers))
+        except (ValueError, TypeError, RuntimeError):
+            pass  # it fails again on Tensors, which explain
+    return tuple(function(ops, *args, **numbers))
+
+
+@cache
+def _fused(xp: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    return xp.fuse(function, f"{function.__module__.rpartition('.')[2]}_{function.__name__.strip('_')}")
+
+
+def _arrays_of(args: Any, numbers: dict[str, Any]) -> list[Any] | None:
+    """Return arguments with the arrays of the Tensors in their place, the first of which is one.
+
+    None where Tensors are more than these: at higher levels, of several backends, where somebody looks
+    on, and beside numbers that are Tensors themselves.
+    """
+    if RECORDING.get() is not False or any(type(n) not in (int, float) for n in numbers.values()):
+        return None
+    arrays: list[Any] = []
+    space: Any = None
+    for a in args:
+        if isinstance(a, Tensor):
+            a._refresh()
+            if a._node is not None and (type(a._node) is Dual or a._node.level != GROUND):
+                return None
+            own = SPACES[type(a._value)]
+            space = space or own
+            if own is ops or own is not space:
+                return None
+            a = a._value
+        arrays.append(a)
+    return arrays
+
+
+def replace(param: Tensor, value: Tensor) -> None:
+    """Give a parameter its next value, in place."""
+
+    def step(_: Tensor) -> Tensor:
+        return value
+
+    ops.update(param, step)
 
 
 def require(holds: bool, name: str, value: object, rule: str) -> None:

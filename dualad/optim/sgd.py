@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.tensor import Tensor
-from .optimizer import Optimizer, Params, require, require_numbers
+from .optimizer import Optimizer, Params, elementwise, replace, require, require_numbers
 
 
 class SGD(Optimizer):
@@ -99,18 +99,48 @@ class SGD(Optimizer):
 
     def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Change one parameter by its gradient."""
-        step = -grad if group["maximize"] else grad
-        if group["weight_decay"]:
-            step = step + param * group["weight_decay"]
-        momentum = group["momentum"]
-        if momentum:
-            velocity = state.get("momentum_buffer")
-            if velocity is None:
-                # Detached, in case the gradient was computed with create_graph; and a copy, as the
-                # next backward() may add to the gradient in place.
-                velocity = step.detach().clone()
-            else:
-                velocity = velocity * momentum + step * (1 - group["dampening"])
-            state["momentum_buffer"] = velocity
-            step = step + velocity * momentum if group["nesterov"] else velocity
-        param.sub_(step * group["lr"])
+        value, *velocity = elementwise(
+            _descend,
+            param,
+            grad,
+            state.get("momentum_buffer"),
+            bool(group["maximize"]),
+            bool(group["weight_decay"]),
+            bool(group["momentum"]),
+            bool(group["nesterov"]),
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            momentum=group["momentum"],
+            fresh=1 - group["dampening"],
+        )
+        replace(param, value)
+        if velocity:
+            # Detached, in case the gradient was computed with create_graph.
+            state["momentum_buffer"] = velocity[0].detach()
+
+
+def _descend(
+    xp: Any,
+    param: Any,
+    grad: Any,
+    velocity: Any,
+    maximize: bool,
+    decays: bool,
+    moves: bool,
+    nesterov: bool,
+    *,
+    lr: Any,
+    weight_decay: Any,
+    momentum: Any,
+    fresh: Any,
+) -> tuple[Any, ...]:
+    """Return the parameter after a step, and with momentum the velocity, of which there may be none yet."""
+    step = -grad if maximize else grad
+    if decays:
+        step = step + param * weight_decay
+    if not moves:
+        return (param - step * lr,)
+    # A copy, as the next backward() may add to the gradient in place.
+    velocity = xp.copy(step) if velocity is None else velocity * momentum + step * fresh
+    step = step + velocity * momentum if nesterov else velocity
+    return param - step * lr, velocity
