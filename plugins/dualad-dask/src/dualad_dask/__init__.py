@@ -1,0 +1,146 @@
+"""Dask arrays as a backend of dualad: the device type ``dask``.
+
+An op on dask arrays is a layer of a task graph, and so is a derivative. Nothing is computed before
+`compute` or a Tensor's `numpy` asks for it, and it is then computed block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isnan
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+
+from dualad.backends import Backend, Device, hookimpl
+from dualad.backends.base import is_basic, scipy_function
+
+from . import indexing, namespace
+from .evaluation import compute, persist
+from .random import Generator
+
+__all__ = ["DaskBackend", "compute", "dualad_backends", "persist"]
+
+
+class DaskBackend(Backend):
+    """Dask's arrays, wherever its scheduler computes them."""
+
+    name = "dask"
+    device_types = ("dask",)
+    array_types = (da.Array,)
+    xp = namespace
+
+    def devices(self) -> list[Device]:
+        return [Device("dask")]
+
+    def check_device(self, device: Device) -> Device:
+        return Device("dask") if device.index in (None, 0) else super().check_device(device)
+
+    def native_device(self, device: Device) -> str:
+        return "cpu"
+
+    def device_of(self, array: Any) -> Device:
+        return Device("dask")
+
+    def to_device(self, array: Any, device: Device, non_blocking: bool = False) -> Any:
+        return array
+
+    def from_numpy(self, array: np.ndarray, device: Device) -> Any:
+        return da.from_array(np.array(array))
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        # What divides by 0 is seen in the result, or masked; here it is too late to tell whose line it was.
+        with np.errstate(all="ignore"):
+            return np.asarray(array.compute())
+
+    def copy(self, array: Any) -> Any:
+        array = indexing.handle(array)
+        if any(map(isnan, array.shape)):  # of a user's mask, say: how much it chose is computed here
+            array.compute_chunk_sizes()
+        return array
+
+    def dlpack(self, array: Any, **keywords: Any) -> Any:
+        return self.to_numpy(array).copy().__dlpack__(**keywords)
+
+    def dlpack_device(self, array: Any) -> tuple[int, int]:
+        return (1, 0)
+
+    # -- indexing ----------------------------------------------------------------------------
+
+    def getitem(self, array: Any, *, key: Any) -> Any:
+        return super().getitem(array, key=key) if is_basic(key) else indexing.read(array, key)
+
+    def setitem(self, array: Any, value: Any, *, key: Any) -> Any:
+        value = da.asarray(value).astype(array.dtype)
+        if is_basic(key):
+            return indexing.write_basic(array, value, indexing.complete_basic(key, array.shape))
+        if not value.ndim and indexing.is_mask(key, array):
+            return da.where(key, value, array)
+        return indexing.write(array, value, key)
+
+    def scatter(self, g: Any, *, shape: tuple[int, ...], key: Any) -> Any:
+        if is_basic(key):
+            return indexing.add_basic(g, indexing.complete_basic(key, shape), shape)
+        return indexing.add_at(g, key, shape)
+
+    def index_add(self, array: Any, value: Any, *, key: Any) -> Any:
+        return array + self.scatter(value, shape=array.shape, key=key)
+
+    # -- what is computed by block -----------------------------------------------------------
+
+    def special_function(self, name: str) -> Callable[..., Any]:
+        return _Special(name)
+
+    def generator(self, seed: int, device: Device) -> Generator:
+        return Generator(seed)
+
+    def copy_generator(self, generator: Generator) -> Generator:
+        return Generator(generator.seed, generator.count)
+
+    def generator_state(self, generator: Generator) -> bytes:
+        return f"{generator.seed} {generator.count}".encode()
+
+    def restore_generator(self, state: bytes, device: Device) -> Generator:
+        try:
+            seed, count = map(int, state.decode().split())
+        except ValueError as error:
+            raise ValueError(f"no state of a generator of dask arrays: {error}") from error
+        return Generator(seed, count)
+
+    def random(
+        self,
+        generator: Generator,
+        kind: str,
+        shape: tuple[int, ...],
+        dtype: Any,
+        device: Device,
+        **parameters: Any,
+    ) -> Any:
+        return generator.draw(kind, shape, dtype, parameters)
+
+    def describe(self, device: Device) -> str:
+        scheduler = dask.base.get_scheduler(collections=[da.zeros(1)])
+        return f"dask {dask.__version__}, scheduler {scheduler.__module__}.{scheduler.__qualname__}"
+
+
+class _Special:
+    """A function of ``scipy.special`` on dask arrays, told apart by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = self.__name__ = name
+
+    def __dask_tokenize__(self) -> Any:
+        return "dualad_dask", self.name
+
+    def __call__(self, *args: Any) -> Any:
+        if any(isinstance(a, da.Array) for a in args):
+            return da.core.elemwise(self, *args)
+        return scipy_function(self.name)(*args)
+
+
+@hookimpl
+def dualad_backends() -> list[Backend]:
+    """Return the backend."""
+    return [DaskBackend()]

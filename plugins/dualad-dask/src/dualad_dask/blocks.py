@@ -1,0 +1,85 @@
+"""NumPy's functions on the blocks of dask arrays: along whole axes, and on matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+Array = Any  # a dask array
+
+
+def whole(x: Array, axes: Iterable[int]) -> Array:
+    """Return the array in blocks that are not divided along the axes."""
+    return x.rechunk(dict.fromkeys(axes, -1))
+
+
+def along(
+    function: Callable[..., Any],
+    x: Array,
+    axes: tuple[int, ...],
+    lengths: Mapping[int, int] | None = None,
+    dtype: Any = None,
+    **keywords: Any,
+) -> Array:
+    """Return ``function(x, **keywords)`` of a function that mixes elements along the axes only.
+
+    Parameters
+    ----------
+    function : callable
+        A function of NumPy arrays, one that pickle finds by its name.
+    x : dask array
+        Its blocks are joined along the axes, and along no others.
+    axes : tuple of int
+        The axes, counted from the front.
+    lengths : mapping of int to int, optional
+        The length of the result along an axis, where it is another.
+    dtype : dtype, optional
+        That of the result, where it is another.
+    """
+    x = whole(x, axes)
+    dtype = np.dtype(x.dtype if dtype is None else dtype)
+    lengths = lengths or {}
+    chunks = tuple((lengths[i],) if i in lengths else c for i, c in enumerate(x.chunks))
+    meta = np.empty((0,) * x.ndim, dtype)
+    return da.map_blocks(function, x, dtype=dtype, chunks=chunks, meta=meta, **keywords)
+
+
+def matrices(
+    function: Callable[..., Any],
+    signature: str,
+    *arrays: Array,
+    sizes: Mapping[str, int] | None = None,
+    **keywords: Any,
+) -> Any:
+    """Return what NumPy's function of stacks of matrices gives; each matrix is in one block.
+
+    Parameters
+    ----------
+    function : callable
+        A function of NumPy arrays, one that pickle finds by its name.
+    signature : str
+        Which axes of arguments and results belong together, as for ``dask.array.apply_gufunc``.
+    *arrays : dask array
+        The arguments.
+    sizes : mapping of str to int, optional
+        The lengths of axes that no argument has.
+    """
+    names = [part.split(",") for part in signature.partition("->")[0].strip("()").split("),(")]
+    samples = [
+        np.ones([1] * len([n for n in core if n]), a.dtype) for core, a in zip(names, arrays, strict=True)
+    ]
+    sample = function(*samples, **keywords)
+    several = isinstance(sample, tuple)
+    dtypes = [s.dtype for s in sample] if several else sample.dtype
+    return da.apply_gufunc(
+        function,
+        signature,
+        *arrays,
+        output_dtypes=dtypes,
+        output_sizes=None if sizes is None else dict(sizes),
+        allow_rechunk=True,
+        **keywords,
+    )
