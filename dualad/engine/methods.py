@@ -210,6 +210,13 @@ class Methods(Conversions):
         """Set all elements to 0."""
         return self.fill_(0)
 
+    # -- random numbers ------------------------------------------------------------------------
+
+    normal_, uniform_, random_ = _same("normal_"), _same("uniform_"), _same("random_")
+    exponential_, cauchy_, log_normal_ = _same("exponential_"), _same("cauchy_"), _same("log_normal_")
+    bernoulli_, geometric_ = _same("bernoulli_"), _same("geometric_")
+    bernoulli, multinomial = _same("bernoulli"), _same("multinomial")
+
     # -- reductions and sorting ----------------------------------------------------------------
 
     sum, prod, mean, var, std = _same("sum"), _same("prod"), _same("mean"), _same("var"), _same("std")

@@ -31,10 +31,11 @@ from . import (
 from .common import as_shape
 from .descriptions import DESCRIPTIONS, describe
 from .numpy_functions.calls import array
+from .random import discrete, inplace
 
 _ROOMS = (
-    conversion, creation, cumulative, elementwise, indexing, joining, manipulation, pytorch, reductions,
-    searching, sets,
+    conversion, creation, cumulative, elementwise, indexing, inplace, joining, manipulation, pytorch,
+    reductions, searching, sets,
 )  # fmt: skip
 for _room in _ROOMS:
     for _name, _function in vars(_room).items():
@@ -52,6 +53,7 @@ ops.matmul, ops.dot = linalg.matmul, linalg.dot
 ops.matrix_transpose, ops.norm = manipulation.matrix_transpose, linalg.norm
 ops.to, ops.to_cuda, ops.tensor_type = moving.to, moving.to_cuda, moving.tensor_type
 ops.of_list = array
+ops.bernoulli, ops.multinomial = discrete.bernoulli, discrete.multinomial
 ops.copy, ops.as_shape, ops.view = manipulation.clone, as_shape, manipulation.view
 ops.detach, ops.require_grad, ops.forget_history = views.detach, views.require_grad, views.forget_history
 ops.backward, ops.register_hook = gradients.backward, accumulation.register_hook
