@@ -178,4 +178,4 @@ def dtypes_of_kind(kind: Any = None) -> dict[str, DType]:
 
 
 def _dtype_of(value: Any) -> DType:
-    return array_dtype(value) if hasattr(value, "dtype") and hasattr(value, "shape") else as_dtype(value)
+    return array_dtype(value) if hasattr(value, "shape") and hasattr(value, "dtype") else as_dtype(value)
