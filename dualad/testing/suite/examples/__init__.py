@@ -4,9 +4,10 @@ An `Example` is a function of Tensors and the arrays it is called with. The chec
 device and in each dtype.
 """
 
-from . import core, cumulative, fourier, linalg, special
+from . import core, cumulative, fourier, linalg, random, special
 from .example import Example
 
-EXAMPLES: list[Example] = [e for room in (core, linalg, fourier, cumulative, special) for e in room.EXAMPLES]
+_ROOMS = (core, linalg, fourier, cumulative, special, random)
+EXAMPLES: list[Example] = [e for room in _ROOMS for e in room.EXAMPLES]
 
 __all__ = ["EXAMPLES", "Example"]
