@@ -416,7 +416,7 @@ class Backend:
             generator = np.random.Generator(np.random.PCG64(self.to_numpy(seeds).tolist()))
         known = [self.to_numpy(p) if isinstance(p, self.array_types) else p for p in parameters.values()]
         wanted = next(d for d, native in self.native_dtypes.items() if native == dtype)
-        drawn = self.from_numpy(_drawn(generator, kind, shape, wanted, known), device)
+        drawn = self.from_numpy(drawn_by_numpy(generator, kind, shape, wanted, known), device)
         return drawn if drawn.dtype == dtype else self.xp.astype(drawn, dtype)
 
     # -- figures -----------------------------------------------------------------------------
@@ -463,7 +463,7 @@ class Backend:
         """
 
 
-def _drawn(
+def drawn_by_numpy(
     generator: np.random.Generator,
     kind: str,
     shape: tuple[int, ...],
@@ -483,7 +483,7 @@ def _drawn(
     if kind == "random" and half:  # rounding would give 1
         steps = 2.0**8 if dtype is dtypes.bfloat16 else 2.0**11
         values = np.floor(values * steps) / steps
-    return values.astype(host)
+    return values.astype(host, copy=False)
 
 
 class _Functions:

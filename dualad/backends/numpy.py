@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .base import Backend, Key, is_basic, scipy_function
+from ..dtypes import BY_NAME
+from .base import Backend, Key, drawn_by_numpy, is_basic, scipy_function
 from .device import CPU, Device
 from .hookspecs import hookimpl
 
@@ -143,6 +144,12 @@ class NumpyBackend(Backend):
         out = np.empty(shape, x.dtype)
         out[...] = x
         return out
+
+    def random(
+        self, generator: Any, kind: str, shape: tuple[int, ...], dtype: Any, device: Device, **parameters: Any
+    ) -> np.ndarray:
+        wanted = BY_NAME[dtype.name]  # nobody else has what is drawn: it need not be copied
+        return drawn_by_numpy(generator, kind, shape, wanted, list(parameters.values()))
 
     def describe(self, device: Device) -> str:
         return f"{os.cpu_count()} cores"

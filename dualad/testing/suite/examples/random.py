@@ -23,8 +23,10 @@ LOGARITHM = numbers(2, 3, low=-1.9, high=1.1, seed=4)
 class _Quantiles:
     """In the place of a stream of random numbers: quantiles, which move with the concentration alone."""
 
+    zeros: Any
+
     def __init__(self, level: float) -> None:
-        self.level = level
+        self.level, self.zeros = level, None
 
     def draw(self, kind: str, shape: Any, dtype: Any, a: Any = None) -> Any:
         """Return what makes of `log_gamma` the logarithm of a quantile."""
