@@ -94,7 +94,7 @@ class FakeCupy:
     def __init__(self):
         self.made, self.launched = [], []
 
-    def ElementwiseKernel(self, in_params, out_params, operation, name, return_tuple, options):  # noqa: N802
+    def ElementwiseKernel(self, in_params, out_params, operation, name, return_tuple, options):
         """Return a kernel as CuPy's class of that name does."""
         assert options == ("--fmad=false",)
         self.made.append(name)
@@ -113,7 +113,7 @@ class FakeCupy:
 
         return kernel
 
-    def ReductionKernel(  # noqa: N802
+    def ReductionKernel(
         self, in_params, out_params, map_expr, reduce_expr, post_map_expr, identity, name, reduce_type,
         preamble, options,
     ):  # fmt: skip
