@@ -10,8 +10,9 @@ from __future__ import annotations
 from dualad.backends import Backend, hookimpl
 
 from .backend import TorchBackend
+from .dualad_in_torch import to_torch
 
-__all__ = ["TorchBackend"]
+__all__ = ["TorchBackend", "to_torch"]
 
 
 @hookimpl

@@ -45,8 +45,14 @@ def count_nonzero(x: torch.Tensor, *, axis: Any, keepdims: bool) -> torch.Tensor
     return compat.sum(x != 0, axis=axis, keepdims=keepdims, dtype=torch.int64)
 
 
+def broadcast_to(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return a view of a wider shape; by `expand`, which PyTorch has for batches of gradients too."""
+    return x.expand(shape)
+
+
 #: By the name of the op.
 OWN: dict[str, Callable[..., Any]] = {
+    "broadcast_to": broadcast_to,
     "count_nonzero": count_nonzero,
     "linalg.vector_norm": vector_norm,
     "unique_all": unique_all,
