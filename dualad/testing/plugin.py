@@ -11,13 +11,16 @@ can be used here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import dualad
 from dualad.backends import Backend
 from dualad.engine.recording import observers
+
+if TYPE_CHECKING:
+    from .suite.catalogue import Check
 
 
 def backends(config: pytest.Config) -> list[Backend]:
@@ -55,3 +58,23 @@ def needs(dtype: dualad.DType, device: Any) -> None:
         dualad.zeros(1, dtype=dtype, device=device)
     except dualad.DTypeError as error:
         pytest.skip(str(error))
+
+
+def run_check(check: Check, device: str) -> None:
+    """Run one of the suite's checks, in the words of pytest.
+
+    What the device lacks is skipped, and what fails as the backend's `gaps` declare is expected to.
+    """
+    from .suite.cases import NotHere, backend_of
+    from .suite.catalogue import declared_gap
+
+    backend = backend_of(device)
+    try:
+        check.run(device)
+    except NotHere as reason:
+        pytest.skip(str(reason))
+    except Exception as error:
+        gap = declared_gap(check, backend, error)
+        if gap is None:
+            raise
+        pytest.xfail(f"{backend.name} declares a gap, {gap}: {backend.gaps[gap]}")
