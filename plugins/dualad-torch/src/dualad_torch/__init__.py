@@ -11,8 +11,9 @@ from dualad.backends import Backend, hookimpl
 
 from .backend import TorchBackend
 from .dualad_in_torch import to_torch
+from .torch_in_dualad import from_torch
 
-__all__ = ["TorchBackend", "to_torch"]
+__all__ = ["TorchBackend", "from_torch", "to_torch"]
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Functions of dualad's in PyTorch programs: PyTorch's autograd differentiates them by dualad's derivatives."""
+"""Functions of dualad's in PyTorch programs, whose autograd differentiates them by dualad's derivatives."""
 
 from __future__ import annotations
 
@@ -139,8 +139,9 @@ class _Call:
                 ys = self.function(tensors)
         if any(y.requires_grad for y in ys):
             raise GradientError(
-                f"{self.name}: the function depends on a dualad Tensor that requires grad and is not among its "
-                "arguments, and PyTorch could not give it a gradient; pass it as a torch.Tensor, or detach it"
+                f"{self.name}: the function depends on a dualad Tensor that requires grad and is not among "
+                "its arguments, and PyTorch could not give it a gradient; pass it as a torch.Tensor, or "
+                "detach it"
             )
         arrays = [raw_value(y) for y in ys]
         # What PyTorch writes to an output must not be seen in an argument.
