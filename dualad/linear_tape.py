@@ -9,10 +9,12 @@ from weakref import WeakSet
 
 import numpy as np
 
+from .backends.registry import BY_TYPE
 from .engine.fit import fit, zeros
 from .engine.modes import enable_grad
 from .engine.namespace import ops
 from .engine.node import Leaf, Node, Tended, fresh_level
+from .engine.operands import arrays_in
 from .engine.tensor import Tensor, raw_value, wrap
 from .engine.walk import Walk
 from .errors import GradientError
@@ -69,6 +71,8 @@ class LinearRule(NamedTuple):
         if op is not None:
             return f"the derivative of {op} depends on it"
         fixed = [y for y in results if y is not None and level_of(y) != level]
+        if any(map(is_traced, results)):
+            return None  # there are no numbers to look at
         if any(map(not_zero, fixed)):
             return "it gives what does not move with it, and is not 0"
         if is_known(self.owner):
@@ -147,6 +151,11 @@ def nonlinear_op(nodes: Iterable[Node], origins: Iterable[Node]) -> str | None:
         ):
             return str(node.op.name)
     return None
+
+
+def is_traced(y: Tensor | None) -> bool:
+    """Return whether a Tensor's numbers are not known yet, as under ``jax.jit``."""
+    return any(BY_TYPE[type(a)].is_tracing(a) for a in arrays_in(y))  # type: ignore[union-attr]
 
 
 def not_zero(y: Tensor) -> bool:

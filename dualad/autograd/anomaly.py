@@ -266,7 +266,7 @@ def _any(test: str, value: Any) -> bool:
     if not DTYPES[value.dtype].is_differentiable:
         return False
     xp = backend.xp
-    return bool(xp.any(getattr(xp, test)(value)))
+    return bool(backend.to_numpy(xp.any(getattr(xp, test)(value))))
 
 
 # -- telling -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..backends.registry import BY_TYPE
 from ..engine.fit import space, zeros
 from ..engine.namespace import SPACES
 from ..engine.node import Leaf, TransposedLevel, fresh_level
@@ -178,8 +179,11 @@ class Tape:
 
 
 def _is_finite(x: Any) -> bool:
-    """Return whether all numbers in a Tensor or an array, below all levels, are finite."""
-    return all(bool(SPACES[type(a)].all(SPACES[type(a)].isfinite(a))) for a in arrays_in(x))
+    """Return whether all numbers in a Tensor or an array, below all levels, are known to be finite."""
+    return all(
+        not BY_TYPE[type(a)].is_tracing(a) and bool(SPACES[type(a)].all(SPACES[type(a)].isfinite(a)))
+        for a in arrays_in(x)
+    )
 
 
 def taped(
