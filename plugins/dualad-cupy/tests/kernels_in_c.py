@@ -17,6 +17,8 @@ PRELUDE = r"""
 #include <cmath>
 using namespace std;
 #define __device__
+#define CUDART_NAN ((double)NAN)
+#define CUDART_INF ((double)INFINITY)
 static double half_of(double x) {
     if (x == 0 || !isfinite(x)) return x;
     int exponent;

@@ -1,11 +1,11 @@
 """Elementwise code as kernels: what is traced, what C makes of it, and when a kernel is launched.
 
-Covered without a GPU: the C of every rule is compiled by a C++ compiler, for all dtypes that kernels are
-made for, and its values are compared with NumPy's, with infinities, NaN and zeros of both signs among the
-arguments; and programs and optimizers run on kernels that are compiled that way and loop over NumPy
-arrays. Not covered: that CUDA's compiler takes the text and gives the same values, and what CuPy does
-between a call and its launch. On a machine with a GPU `test_suite.py` runs all of dualad's tests through
-these kernels.
+Covered without a GPU: the C of every function and of every rule is compiled by a C++ compiler, for all
+dtypes that kernels are made for, and its values are compared with NumPy's, with infinities, NaN and zeros
+of both signs among the arguments; and programs and optimizers run on kernels that are compiled that way
+and loop over NumPy arrays. Not covered: that CUDA's compiler takes the text and gives the same values,
+and what CuPy does between a call and its launch. On a machine with a GPU `test_suite.py` runs all of
+dualad's tests through these kernels.
 """
 
 from functools import partial
@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import pytest
 from dualad_cupy import kernels
-from dualad_cupy.tracing import ARRAY, Source, UntraceableError
+from dualad_cupy.tracing import ARRAY, FUNCTIONS, LOGIC, TESTS, Source, UntraceableError
 from kernels_in_c import COMPILER, CompileException, FakeCupy, build, call, loop
 
 import dualad
@@ -67,6 +67,32 @@ def test_all_rules_are_traced_but_those_that_call_special_functions():
     assert len(RULES) - len(refused) > 100
 
 
+def compiled(sources):
+    """Return a function for each source, of the arrays that it reads."""
+    results = [f"{s.statements}\ny = {s.results[0]};" for s in sources]
+    code = [loop(f"f{i}", s.in_params, f"{s.dtype} y", r) for i, (s, r) in enumerate(zip(sources, results))]  # noqa: B905
+    library = build("".join(code))
+    return [
+        lambda arrays, i=i, s=s: call(
+            getattr(library, f"f{i}"), [arrays[k] for k in s.arrays], [s.dtype.name]
+        )[0]
+        for i, s in enumerate(sources)
+    ]
+
+
+def grid(dtype, *points):
+    return [a.ravel() for a in np.meshgrid(*[np.asarray(p, dtype) for p in points], indexing="ij")]
+
+
+def points_for(name):
+    # CuPy rounds a quotient that is infinite to infinity, NumPy to NaN.
+    return [
+        p
+        for p in POINTS
+        if np.isfinite(p) or name not in ("floor_divide", "remainder_1", "remainder_1_masked")
+    ]
+
+
 @in_c
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_c_of_every_rule_gives_numpys_values(dtype):
@@ -76,23 +102,49 @@ def test_the_c_of_every_rule_gives_numpys_values(dtype):
             todo.append((name, function, constants, count, traced(function, dtype, constants, count)))
         except AttributeError:  # special functions, see above
             continue
-    code = [
-        loop(f"f{i}", s.in_params, f"{dtype} y", f"{s.statements}\ny = {s.results[0]};")
-        for i, (*_, s) in enumerate(todo)
-    ]
-    library = build("".join(code))
-    for i, (name, function, constants, count, source) in enumerate(todo):
-        points = np.asarray([p for p in POINTS if np.isfinite(p) or not name.startswith("remainder")], dtype)
-        grid = np.meshgrid(np.asarray(COTANGENTS, dtype), *[points] * count, indexing="ij")
-        g, *reads = (a.ravel() for a in grid)
+    functions = compiled([source for *_, source in todo])
+    for (name, function, constants, count, _), in_c in zip(todo, functions, strict=True):
+        g, *reads = grid(dtype, COTANGENTS, *[points_for(name)] * count)
         with np.errstate(all="ignore"):
             expected = np.broadcast_to(function(NUMPY, g, *constants, *reads), g.shape)
-        arguments = {0: g, **dict(enumerate(reads, 1 + len(constants)))}
-        (y,) = call(getattr(library, f"f{i}"), [arguments[k] for k in source.arrays], [dtype])
+        y = in_c({0: g, **dict(enumerate(reads, 1 + len(constants)))})
         assert expected.dtype == y.dtype == dtype, name
         np.testing.assert_allclose(y, expected, rtol=DTYPES[dtype], err_msg=name)
         zero = expected == 0
         np.testing.assert_array_equal(np.signbit(y[zero]), np.signbit(expected[zero]), err_msg=name)
+
+
+@in_c
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_c_of_every_function_gives_numpys_values(dtype):
+    def called(name):
+        return lambda xp, *args: getattr(xp, name)(*args)
+
+    def told(name):
+        return lambda xp, *args: xp.where(getattr(xp, name)(*args), args[0], 0.25)
+
+    def combined(name):
+        return lambda xp, x, y: xp.where(
+            getattr(xp, name)(*[x > 0, y > 0][: 1 + ("{1}" in LOGIC[name])]), x, y
+        )
+
+    todo = [
+        *[(name, called(name), 1 + ("{1}" in form)) for name, form in FUNCTIONS.items()],
+        *[(name, told(name), 1 + ("{1}" in form)) for name, form in TESTS.items()],
+        *[(name, combined(name), 2) for name in LOGIC],
+        (
+            "constants",
+            lambda xp, x: xp.maximum(xp.minimum(x, 7), -0.5) + xp.where(x > 2, np.nan, x) * -np.inf,
+            1,
+        ),
+    ]
+    functions = compiled([traced(function, dtype, (), count - 1) for _, function, count in todo])
+    for (name, function, count), in_c in zip(todo, functions, strict=True):
+        args = grid(dtype, *[points_for(name)] * count)
+        with np.errstate(all="ignore"):
+            expected = function(NUMPY, *args)
+        y = in_c(dict(enumerate(args)))
+        np.testing.assert_allclose(y, expected, rtol=DTYPES[dtype], err_msg=name)
 
 
 def source_of(function, *places, dtype="float32", numbers=()):

@@ -131,7 +131,8 @@ class Trace:
             number = float(self.dtype.type(value))
         if isfinite(number):
             return f"{self.wide}({number!r})"
-        return f"{self.wide}({'NAN' if isnan(number) else 'INFINITY' if number > 0 else '-INFINITY'})"
+        name = "CUDART_NAN" if isnan(number) else "CUDART_INF" if number > 0 else "-CUDART_INF"
+        return f"{self.wide}({name})"
 
     def add(self, kind: str, form: str, operands: Sequence[Any]) -> Expression:
         """Add a statement; return what it computes."""
@@ -189,8 +190,8 @@ FUNCTIONS = {
     "log1p": "log1p({0})",
     "log2": "log2({0})",
     "logaddexp": "{0} == {1} ? {0} + log(2.0) : fmax({0}, {1}) + log1p(exp(-fabs({0} - {1})))",
-    "maximum": "isnan({0}) || isnan({1}) ? {T}(NAN) : fmax({0}, {1})",
-    "minimum": "isnan({0}) || isnan({1}) ? {T}(NAN) : fmin({0}, {1})",
+    "maximum": "isnan({0}) || isnan({1}) ? {T}(CUDART_NAN) : fmax({0}, {1})",
+    "minimum": "isnan({0}) || isnan({1}) ? {T}(CUDART_NAN) : fmin({0}, {1})",
     "multiply": "{0} * {1}",
     "negative": "-{0}",
     "pow": "pow({0}, {1})",
