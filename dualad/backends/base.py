@@ -382,7 +382,7 @@ class Backend:
         bits = np.random.PCG64(0)
         try:
             bits.state = json.loads(state)
-        except (TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"no state of a PCG64 generator: {error}") from error
         return np.random.Generator(bits)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from operator import index
 from typing import Any
 
-from ...dtypes import DType, as_dtype, int64
+from ...dtypes import DType, as_dtype
 from ...engine.namespace import ops
 from ...engine.tensor import Tensor
 from ...errors import DTypeError
 from ..common import as_shape, one_axis, whole
-from ..conversion import asarray
+from ..conversion import asarray, place
 from ..datatypes import iinfo
 from .drawing import Source, finish, floating, source
 
@@ -82,7 +82,7 @@ def randint(
     generator, device
         See `rand`.
     dtype : DType, optional
-        Of the result, which may be of any real kind; int64 if None.
+        Of the result, which may be of any real kind; that of indices, int64, if None.
     requires_grad : bool
         Whether ops on the result are recorded, if its dtype is floating.
 
@@ -120,15 +120,21 @@ def integers(
     name: str, low: int, high: int, shape: tuple[int, ...], dtype: Any, device: Any, generator: Any
 ) -> Tensor:
     """Return integers from [low, high) in any real dtype."""
-    wanted = int64 if dtype is None else as_dtype(dtype)
+    wanted = _index_dtype(device) if dtype is None else as_dtype(dtype)
     if wanted.is_complex or wanted.kind == "bool":
         raise DTypeError(f"{name}: integers cannot be {wanted}; name a real dtype")
-    drawn = int64 if wanted.is_floating_point else wanted
+    drawn = _index_dtype(device) if wanted.is_floating_point else wanted
     limits = iinfo(drawn)
     if not limits.min <= low <= high - 1 <= limits.max:
         raise ValueError(f"{name}: integers from {low} to {high - 1} do not fit into {drawn}")
     x = source(name, drawn, device, generator).draw("integers", shape, low=low, high=high)
     return x if drawn is wanted else x.to(wanted)
+
+
+def _index_dtype(device: Any) -> DType:
+    """Return the dtype of indices, int64 where a device has it."""
+    backend, device = place(device)
+    return as_dtype(backend.index_dtype(device))
 
 
 # -- of the shape of another -------------------------------------------------------------------------
@@ -231,9 +237,8 @@ def random_order(name: str, n: int, device: Any, generator: Any) -> Tensor:
     """Return the indices of n things in random order: that which sorts random integers."""
     if n < 0:
         raise ValueError(f"{name}: n must not be negative, got {n}")
-    s = source(name, int64, device, generator)
-    kind = as_dtype(s.backend.index_dtype(s.device))
-    keys = s.draw("integers", (n,), kind, low=0, high=iinfo(kind).max)
+    kind = _index_dtype(device)
+    keys = source(name, kind, device, generator).draw("integers", (n,), low=0, high=iinfo(kind).max)
     return ops.argsort(keys)
 
 

@@ -191,7 +191,7 @@ def standard_t(
     (df,), shape, s = parameters("standard_t", {"df": df}, size, dtype, device, generator)
     check("standard_t", "df", df, 0, open=True)
     half = 0.5 * df
-    root = ops.sqrt(half) * ops.exp(-0.5 * _drawn(half, shape, s))
+    root = half**0.5 * ops.exp(-0.5 * _drawn(half, shape, s))
     return finish(s.normal(shape) * root, requires_grad)
 
 

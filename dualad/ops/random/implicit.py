@@ -18,7 +18,7 @@ a, and of its standard deviation sqrt(a) for large ones, of which a step is a sm
 
 from __future__ import annotations
 
-from math import log
+from math import log, pi
 from typing import Any
 
 from ...backends.registry import BY_TYPE, DTYPES
@@ -50,11 +50,22 @@ def _derivatives(xp: Any, a: Any, log_z: Any, step: float) -> tuple[Any, Any]:
     # Abramowitz and Stegun 25.3.6 and 25.3.24: five points.
     first = (8 * (f[2] - f[1]) - (f[3] - f[0])) / (12 * h)
     second = (16 * (f[2] + f[1]) - (f[3] + f[0]) - 30 * middle) / (12 * h * h)
-    weight = xp.exp(middle - a * xp.log(z) + z + special.gammaln(a))  # P / q, or (1 - P) / q
+    weight = xp.exp(middle - _log_density(xp, a, xp.where(small, _SMALL, log_z)))  # P / q, or (1 - P) / q
     weight = xp.where(below, -weight, weight)
     slope = xp.where(small, (special.psi(a + 1) - log_z) / a, weight * first)
     bend = weight * (second + first * first) - slope * (log_z - special.psi(a))
     return slope, xp.where(small, (special.zeta(2.0, a + 1) - slope) / a, bend)
+
+
+def _log_density(xp: Any, a: Any, log_z: Any) -> Any:
+    """Return log q: without the difference of large numbers that it is for large a (DLMF 5.11.1)."""
+    large = a > 16
+    b = xp.where(large, a, 16.0)
+    rest = 1 / (12 * b) - 1 / (360 * b**3) + 1 / (1260 * b**5)
+    stirling = 0.5 * xp.log(b / (2 * pi)) - rest
+    peak = xp.where(large, stirling, a * xp.log(a) - a - xp.special.gammaln(a))
+    beyond = log_z - xp.log(a)
+    return a * (beyond - xp.expm1(beyond)) + peak
 
 
 def _computed(which: int) -> Any:
