@@ -13,6 +13,9 @@ from dualad.backends import Backend, Device, for_device
 
 from .examples import Example
 
+#: The dtypes that NumPy has too, with which all is compared.
+COMPARED = tuple(d for d in dualad.dtypes.ALL if d is not dualad.bfloat16)
+
 #: The wide dtype of each narrow one, in which what is computed in the narrow one is computed again.
 WIDE = {dualad.float32: dualad.float64, dualad.complex64: dualad.complex128}
 

@@ -10,11 +10,11 @@ import numpy as np
 
 import dualad
 from dualad import DType, Tensor
-from dualad.dtypes import ALL
 from dualad.engine import shapes
 from dualad.op import REGISTRY
 
 from .cases import (
+    COMPARED,
     NotHere,
     expect,
     expect_close,
@@ -38,7 +38,7 @@ _PAIRS = [
 def check_dtypes(example: Example, device: str) -> None:
     """Call the function in each dtype that NumPy's backend calls it in, as far as the standard has told."""
     f = listed(example)
-    for dtype in ALL:
+    for dtype in COMPARED:
         if dtype in (dualad.float32, dualad.float64) or dtype.is_complex or not has(dtype, device):
             continue  # those are checked together with their derivatives
         arrays = [_in(a, dtype) for a in example.arrays]
@@ -73,6 +73,8 @@ def check_promotion(example: Example, device: str) -> None:
         pair = [dualad.dtypes.BY_NAME[first], dualad.dtypes.BY_NAME[second]]
         if not all(has(d, device) for d in pair):
             continue
+        if any(d.is_complex for d in pair) and not example.complex:
+            continue  # of functions that order numbers the standard tells it for real ones
         arrays = [_in(a, d) for a, d in zip(example.arrays, pair, strict=True)]
         want = _on_numpy(f, [tensor(a, d, "cpu") for a, d in zip(arrays, pair, strict=True)])
         if (
