@@ -8,8 +8,10 @@ from __future__ import annotations
 from dualad.backends import Backend, hookimpl
 
 from .backend import JaxBackend
+from .errors import TracedValueError
+from .randomness import generator
 
-__all__ = ["JaxBackend"]
+__all__ = ["JaxBackend", "TracedValueError", "generator"]
 
 
 @hookimpl

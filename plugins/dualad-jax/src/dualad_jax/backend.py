@@ -17,6 +17,8 @@ from dualad.errors import BackendError, DTypeError
 
 from .errors import values_needed
 from .indexing import Indexing
+from .randomness import Randomness
+from .special import Special
 
 Array = Any
 
@@ -31,7 +33,7 @@ X64 = (
 )
 
 
-class JaxBackend(Indexing, Backend):
+class JaxBackend(Indexing, Special, Randomness, Backend):
     """JAX's arrays on the devices ``jax:0``, ``jax:1``, ….
 
     These are the devices of JAX's default platform that belong to this process, and behind them, where
@@ -81,7 +83,7 @@ class JaxBackend(Indexing, Backend):
     def to_numpy(self, array: Array) -> np.ndarray:
         if self.is_tracing(array):
             raise values_needed("looking at an array's elements")
-        return np.asarray(array)
+        return np.asarray(array.astype(np.float32) if array.dtype == jnp.bfloat16 else array)
 
     def is_tracing(self, array: Array) -> bool:
         return isinstance(array, jax.core.Tracer)
@@ -91,7 +93,7 @@ class JaxBackend(Indexing, Backend):
     @cached_property
     def native_dtypes(self) -> dict[dtypes.DType, Any]:
         # Its arrays carry NumPy's dtypes.
-        return {d: np.dtype(d.name) for d in dtypes.ALL}
+        return {d: jnp.dtype(d.name) for d in dtypes.ALL}
 
     def has_dtype(self, dtype: dtypes.DType, device: Device) -> bool:
         return dtype.name not in _WIDE or _has_wide()
@@ -107,9 +109,15 @@ class JaxBackend(Indexing, Backend):
     # -- arrays ------------------------------------------------------------------------------
 
     def function(self, name: str) -> Callable[..., Any]:
-        """Return the function that computes the op `name`; those that need values say so to tracers."""
-        found = super().function(name)
-        return _refusing_tracers(name, found) if name in _DATA_DEPENDENT else found
+        """Return the function that computes the op `name`, one and the same for arrays and for tracers."""
+        if name not in self._functions:
+            found = super().function(name)
+            self._functions[name] = _explaining(name, found) if callable(found) else found
+        return self._functions[name]
+
+    @cached_property
+    def _functions(self) -> dict[str, Any]:
+        return {}
 
     def copy(self, array: Array) -> Array:
         # Nobody can write to it. JAX's weak types, which yield to others, are not the standard's.
@@ -137,11 +145,19 @@ def _has_wide() -> bool:
     return bool(jax.dtypes.canonicalize_dtype(np.float64) == np.float64)
 
 
-def _refusing_tracers(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _explaining(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that says what it is given where that cannot be, as other libraries say it."""
+    needs_values = name in _DATA_DEPENDENT
+
     @wraps(function)
-    def compute(x: Array, **keywords: Any) -> Any:
-        if isinstance(x, jax.core.Tracer):
+    def compute(*args: Any, **keywords: Any) -> Any:
+        if needs_values and isinstance(args[0], jax.core.Tracer):
             raise values_needed(name)
-        return function(x, **keywords)
+        try:
+            return function(*args, **keywords)
+        except TypeError as error:
+            if type(error) is TypeError and "shape" in str(error):
+                raise ValueError(str(error)) from error
+            raise
 
     return compute

@@ -109,4 +109,8 @@ def _written(value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
         return np.asarray(value).astype(dtype)
     value = lax.convert_element_type(value, dtype)
     extra = value.ndim - len(shape)
-    return jnp.reshape(value, value.shape[extra:]) if extra > 0 and value.shape[:extra] == (1,) * extra else value
+    return (
+        jnp.reshape(value, value.shape[extra:])
+        if extra > 0 and value.shape[:extra] == (1,) * extra
+        else value
+    )
