@@ -9,6 +9,7 @@ import sys
 import types
 
 import fake_cuda as cuda
+import kernel_texts
 import numpy as np
 import scipy.special
 from fake_cupy import API, _bare, _Capsule, _in_place, _key, _new, _operands, _order, _run, ndarray
@@ -232,6 +233,8 @@ def modules():
     cupy.isdtype = np.isdtype
     for function in (array, asarray, from_dlpack, copyto, asnumpy):
         setattr(cupy, function.__name__, function)
+    cupy.ElementwiseKernel, cupy.ReductionKernel = kernel_texts.kernels(_run)
+    cupy.cuda.compiler = types.SimpleNamespace(CompileException=kernel_texts.CompileException)
     cupy.get_default_memory_pool = lambda: cuda.pool
     cupy.get_default_pinned_memory_pool = lambda: cuda.pinned_pool
     for part, base in (("linalg", np.linalg), ("fft", np.fft)):

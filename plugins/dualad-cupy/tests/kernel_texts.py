@@ -61,7 +61,7 @@ def _python(code):
     return f"~({code[1:]})" if code.startswith("!") else code
 
 
-def elementwise(in_params, out_params, operation, args):
+def _elementwise(in_params, out_params, operation, args):
     """Return the results of an ElementwiseKernel on arrays and numbers, a tuple."""
     params = params_of(in_params)
     assert len(args) == len(params)
@@ -73,15 +73,56 @@ def elementwise(in_params, out_params, operation, args):
     return tuple(np.broadcast_to(values[n], given[0].shape).copy() for _, n in params_of(out_params))
 
 
-def reduced(in_params, out_params, map_expr, reduce_type, preamble, args, axis):
+def _reduced(in_params, out_params, map_expr, reduce_type, preamble, args, axis):
     """Return the result of a ReductionKernel that sums."""
     head, _, body = preamble.partition(") {\n")
     assert re.search(r"(\w+)\(", head)[1] == map_expr.partition("(")[0]
     statements, _, result = body.removesuffix(";\n}").partition("return ")
     ((dtype, _),) = params_of(out_params)
-    (terms,) = elementwise(in_params, f"{dtype} y", f"{statements}y = {result};", args)
+    (terms,) = _elementwise(in_params, f"{dtype} y", f"{statements}y = {result};", args)
     return np.sum(terms, axis=axis, dtype=C_TYPES[reduce_type]).astype(dtype)
 
 
 class CompileException(Exception):
     """What CuPy raises where CUDA's compiler refuses a kernel."""
+
+
+def kernels(run, note=lambda what, name: None):
+    """Return what stands for CuPy's ElementwiseKernel and ReductionKernel.
+
+    ``run(function, *args)`` launches a function of NumPy's arrays. ``note`` is told, by the name, of each
+    kernel that is "made" or "launched".
+    """
+
+    def elementwise_kernel(in_params, out_params, operation, name, return_tuple, options):
+        assert options == ("--fmad=false",)
+        note("made", name)
+
+        def compute(*args):
+            results = _elementwise(in_params, out_params, operation, args)
+            return results if return_tuple or len(results) > 1 else results[0]
+
+        def kernel(*args):
+            note("launched", name)
+            return run(compute, *args)
+
+        return kernel
+
+    def reduction_kernel(
+        in_params, out_params, map_expr, reduce_expr, post_map_expr, identity, name, reduce_type, preamble,
+        options,
+    ):  # fmt: skip
+        assert (reduce_expr, post_map_expr, identity) == ("a + b", "y = a", "0")
+        assert options == ("--fmad=false",)
+        note("made", name)
+
+        def kernel(*args, axis):
+            note("launched", name)
+            return run(
+                lambda *args: _reduced(in_params, out_params, map_expr, reduce_type, preamble, args, axis),
+                *args,
+            )
+
+        return kernel
+
+    return elementwise_kernel, reduction_kernel

@@ -8,10 +8,10 @@ through these kernels.
 from functools import partial
 from types import SimpleNamespace
 
+import kernel_texts
 import numpy as np
 import pytest
 from dualad_cupy import kernels
-from kernel_texts import CompileException, elementwise, reduced
 
 import dualad
 from dualad import optim
@@ -34,37 +34,13 @@ class FakeCupy:
     """
 
     ndarray = np.ndarray
-    cuda = SimpleNamespace(compiler=SimpleNamespace(CompileException=CompileException))
+    cuda = SimpleNamespace(compiler=SimpleNamespace(CompileException=kernel_texts.CompileException))
 
     def __init__(self):
         self.made, self.launched = [], []
-
-    def ElementwiseKernel(self, in_params, out_params, operation, name, return_tuple, options):
-        """Return a kernel as CuPy's class of that name does."""
-        assert options == ("--fmad=false",)
-        self.made.append(name)
-
-        def kernel(*args):
-            self.launched.append(name)
-            results = elementwise(in_params, out_params, operation, args)
-            return results if return_tuple or len(results) > 1 else results[0]
-
-        return kernel
-
-    def ReductionKernel(
-        self, in_params, out_params, map_expr, reduce_expr, post_map_expr, identity, name, reduce_type,
-        preamble, options,
-    ):  # fmt: skip
-        """Return a kernel as CuPy's class of that name does."""
-        assert (reduce_expr, post_map_expr, identity) == ("a + b", "y = a", "0")
-        assert options == ("--fmad=false",)
-        self.made.append(name)
-
-        def kernel(*args, axis):
-            self.launched.append(name)
-            return reduced(in_params, out_params, map_expr, reduce_type, preamble, args, axis)
-
-        return kernel
+        self.ElementwiseKernel, self.ReductionKernel = kernel_texts.kernels(
+            lambda function, *args: function(*args), lambda what, name: getattr(self, what).append(name)
+        )
 
 
 @pytest.fixture
@@ -152,7 +128,7 @@ def test_several_results_that_broadcast_apart_are_computed_plainly(cupy):
 def test_a_kernel_that_cannot_be_compiled_is_computed_plainly_and_reported_once(cupy):
     def refuse(*args, **keywords):
         def launch(*arrays):
-            raise CompileException("nvrtc: error: no such thing\nmore")
+            raise kernel_texts.CompileException("nvrtc: error: no such thing\nmore")
 
         return launch
 

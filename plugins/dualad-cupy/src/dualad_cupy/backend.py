@@ -17,6 +17,7 @@ from . import random, streams
 from .devices import OnOwnDevice, adopt, array_class, on_own_device
 from .functions import Functions
 from .indexing import Indexing
+from .kernels import Fused, FusedSum
 
 
 class CupyBackend(Backend):
@@ -196,6 +197,23 @@ class CupyBackend(Backend):
     def index_add(self, array: Any, value: Any, *, key: Any) -> Any:
         with self._at(array):
             return self._indexing.add(array, value, key, is_deterministic())
+
+    # -- several operations as one kernel ------------------------------------------------------
+
+    def fuse(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        kernel = Fused(self.cupy, function, super().fuse(function, name), name)
+        return self._guard(kernel) if self._several else kernel
+
+    def fuse_sum(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        kernel = FusedSum(self.cupy, function, super().fuse_sum(function, name), name)
+        return self._guard(kernel) if self._several else kernel
+
+    def masked_product(self, g: Any, p: Any) -> Any:
+        return self._masked_product(g, p)
+
+    @cached_property
+    def _masked_product(self) -> Callable[..., Any]:
+        return self.fuse(lambda xp, g, p: g * xp.where(g == 0, 0, p), "masked_product")
 
     # -- random numbers ----------------------------------------------------------------------
 
