@@ -307,6 +307,13 @@ def set_rng_state(new_state: Any, device: Any = None) -> None:
         If it is no state.
     DeviceError
         If it is one of another backend's generator.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.set_rng_state(dualad.Generator().manual_seed(5).get_state())
+    >>> dualad.initial_seed()
+    5
     """
     default_generator(device).set_state(new_state)
 
