@@ -30,7 +30,7 @@ API = json.loads((Path(__file__).parent / "cupy_api.json").read_text())
 _order = np.random.default_rng(0)
 
 
-class ndarray:  # noqa: N801
+class ndarray:
     """`cupy.ndarray`: elements on a device."""
 
     __slots__ = ("__weakref__", "_a", "_memory", "_ticket", "base")
@@ -218,8 +218,8 @@ def _operands(args):
         if isinstance(a, ndarray):
             if a._memory.device_id != cuda._thread.device:
                 raise ValueError(
-                    f"The device where the array resides ({a._memory.device_id}) is different from the current "
-                    f"device ({cuda._thread.device}). Peer access is unavailable between these devices."
+                    f"The device where the array resides ({a._memory.device_id}) is different from the "
+                    f"current device ({cuda._thread.device}). Peer access is unavailable between these."
                 )
             found.append(a)
         elif isinstance(a, (list, tuple)):
@@ -255,7 +255,8 @@ def _wrapped(result, arrays, ticket):
             return a
         if values.base is not None and np.may_share_memory(values, a._a):
             y = ndarray.__new__(type(a))
-            y._a, y._memory, y._ticket, y.base = values, a._memory, a._ticket, a.base or a
+            y._a, y._memory, y._ticket = values, a._memory, a._ticket
+            y.base = a if a.base is None else a.base
             return y
     y = _new(values, ticket)
     kind = next((type(a) for a in arrays if type(a) is not ndarray), ndarray)
