@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any
 
 import array_api_compat.torch as compat
 import numpy as np
 import torch
 
+import dualad
 from dualad import DType
 from dualad.backends import Backend, Device
 from dualad.errors import GradientError
@@ -22,8 +23,11 @@ Key = Any
 DEVICE_TYPES = {"cpu": "torch", "cuda": "torch_cuda", "mps": "torch_mps", "xpu": "torch_xpu"}
 _NATIVE_TYPES = {ours: theirs for theirs, ours in DEVICE_TYPES.items()}
 
+#: PyTorch has them, and little that can be done with them.
+_POOR_DTYPES = (dualad.uint16, dualad.uint32, dualad.uint64)
+
 #: What there are no arrays of on Apple's GPUs.
-_NOT_ON_MPS = frozenset({"float64", "complex128"})
+_NOT_ON_MPS = (dualad.float64, dualad.complex128)
 
 REQUIRES_GRAD = (
     "{name}: a torch.Tensor that requires grad, or comes from one of torch.func's transforms, is none of "
@@ -70,15 +74,25 @@ class TorchBackend(Backend):
         kind = _NATIVE_TYPES[device.type]
         return torch.device(kind) if kind == "cpu" else torch.device(kind, device.index or 0)
 
+    @cached_property
+    def native_dtypes(self) -> dict[DType, Any]:
+        return {d: native for d, native in super().native_dtypes.items() if d not in _POOR_DTYPES}
+
     def has_dtype(self, dtype: DType, device: Device) -> bool:
-        if device.type == "torch_mps" and dtype.name in _NOT_ON_MPS:
+        if device.type == "torch_mps" and dtype in _NOT_ON_MPS:
             return False
         return super().has_dtype(dtype, device)
 
-    def from_numpy(self, array: np.ndarray, device: Device) -> torch.Tensor:
+    def from_numpy(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> torch.Tensor:
+        array = np.asarray(array, order="C")  # PyTorch has no negative strides
+        kind = _NATIVE_TYPES[device.type]
+        if non_blocking and kind != "cpu":
+            return torch.tensor(array).pin_memory().to(self.native_device(device), non_blocking=True)
         return torch.tensor(array, device=self.native_device(device))
 
     def to_numpy(self, array: torch.Tensor) -> np.ndarray:
+        if array.dtype is torch.bfloat16:
+            array = array.to(torch.float32)
         # A sole element is copied: to show it as NumPy's would keep the array from being written to.
         alone = array.clone() if array.numel() == 1 else array
         return np.asarray(_not_recorded("numpy", alone).numpy(force=True))
@@ -88,14 +102,12 @@ class TorchBackend(Backend):
 
     # -- functions ---------------------------------------------------------------------------
 
-    def function(self, name: str) -> Callable[..., Any]:
+    def function(self, name: str) -> Any:
         """Return the function that computes the op `name`: it gives nothing that PyTorch records."""
-        found = functions.OWN.get(name)
+        found: Any = functions.OWN.get(name)
         if found is None or name in self.gaps:
             found = super().function(name)
-        if not callable(found):  # a part of the namespace
-            return _Part(self, name)  # type: ignore[return-value]
-        return _unrecorded(name, found)
+        return _unrecorded(name, found) if callable(found) else _Part(self, name)
 
     def special_function(self, name: str) -> Callable[..., Any]:
         """Return PyTorch's own function where it has one for the arguments, else SciPy's, on the CPU."""
@@ -141,15 +153,25 @@ class TorchBackend(Backend):
     # -- random numbers ----------------------------------------------------------------------
 
     def generator(self, seed: int, device: Device) -> torch.Generator:
-        return torch.Generator(self.native_device(device)).manual_seed(seed % 2**64)
+        return torch.Generator(self.native_device(device)).manual_seed(seed)
 
     def copy_generator(self, generator: torch.Generator) -> torch.Generator:
         return torch.Generator(generator.device).set_state(generator.get_state())
 
+    def generator_state(self, generator: torch.Generator) -> bytes:
+        return generator.get_state().numpy().tobytes()
+
+    def restore_generator(self, state: bytes, device: Device) -> torch.Generator:
+        generator = torch.Generator(self.native_device(device))
+        try:
+            return generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"no state of a generator of {device}: {error}") from error
+
     def random(
-        self, generator: Any, kind: str, shape: tuple[int, ...], dtype: Any, device: Device, **kw: Any
+        self, generator: Any, kind: str, shape: tuple[int, ...], dtype: Any, device: Device, **parameters: Any
     ) -> torch.Tensor:
-        return randomness.draw(generator, kind, shape, dtype, **kw)
+        return randomness.KINDS[kind](generator, shape, dtype, **parameters)
 
     # -- figures -----------------------------------------------------------------------------
 
@@ -215,7 +237,7 @@ def _unrecorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **keywords: Any) -> Any:
         try:
             y = function(*args, **keywords)
-        except torch.linalg.LinAlgError as error:
+        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
             raise np.linalg.LinAlgError(str(error)) from error
         if isinstance(y, torch.Tensor):
             return _not_recorded(name, y) if y.requires_grad else y

@@ -105,7 +105,7 @@ def _called(function: Function, name: str, xs: Sequence[torch.Tensor]) -> tuple[
     """Call a function with torch.Tensors, so that PyTorch can differentiate it."""
     records = torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
     live = [i for i, x in enumerate(xs) if records and x.requires_grad]
-    return _Bridge.apply(_Call(function, name, live), *xs)
+    return _Bridge.apply(_Call(function, name, live), *xs)  # type: ignore[no-untyped-call]
 
 
 class _Call:
@@ -244,7 +244,8 @@ class _Bridge(torch.autograd.Function):
     def jvp(ctx: Any, _: None, *ts: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         call, xs = ctx.call, ctx.saved_tensors
         live = [i for i, t in enumerate(ts) if t is not None]
-        pushed = _called(call.pushed(live, len(xs)), call.name, [*xs, *(ts[i] for i in live)])
+        moving = [t for t in ts if t is not None]
+        pushed = _called(call.pushed(live, len(xs)), call.name, [*xs, *moving])
         found = dict(zip(call.moving, pushed, strict=True))
         return tuple(found.get(i) for i in range(ctx.count))
 
@@ -252,6 +253,6 @@ class _Bridge(torch.autograd.Function):
     def vmap(info: Any, in_dims: Any, call: _Call, *xs: torch.Tensor) -> tuple[Any, tuple[int, ...]]:
         function = call.mapped(in_dims[1:], info.batch_size, info.randomness)
         batched = _Call(function, call.name, [])
-        outs = _Bridge.apply(batched, *xs)
+        outs = _Bridge.apply(batched, *xs)  # type: ignore[no-untyped-call]
         call.moving = batched.moving
         return outs, (0,) * len(outs)

@@ -7,6 +7,7 @@ from typing import Any
 
 import array_api_compat.torch as compat
 import torch
+from array_api_compat.torch import fft, linalg
 
 
 def unique_all(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -36,11 +37,11 @@ def _order(flat: torch.Tensor) -> torch.Tensor:
 def vector_norm(x: torch.Tensor, *, axis: Any, keepdims: bool, ord: float = 2) -> torch.Tensor:
     """Return vectors' norms; the vectors may have no axis and one element."""
     if axis != ():
-        return compat.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+        return linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
     return (x != 0).to(abs(x).dtype) if ord == 0 else abs(x)
 
 
-def count_nonzero(x: torch.Tensor, *, axis: Any, keepdims: bool) -> torch.Tensor:
+def count_nonzero(x: torch.Tensor, *, axis: Any = None, keepdims: bool = False) -> torch.Tensor:
     """Return how many elements are not 0 along axes, of which there may be none."""
     return compat.sum(x != 0, axis=axis, keepdims=keepdims, dtype=torch.int64)
 
@@ -50,10 +51,35 @@ def broadcast_to(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return x.expand(shape)
 
 
+def matmul(x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
+    """Return the matrix product; of truth values too."""
+    if x1.dtype is x2.dtype is torch.bool:
+        return torch.matmul(x1.to(torch.float32), x2.to(torch.float32)) != 0
+    return compat.matmul(x1, x2)
+
+
+def _in_single(transform: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """Return a Fourier transform that takes numbers of half precision as those of single."""
+
+    def run(x: torch.Tensor, **keywords: Any) -> torch.Tensor:
+        return transform(x.to(torch.float32) if x.dtype in _HALVES else x, **keywords)
+
+    return run
+
+
+_HALVES = (torch.float16, torch.bfloat16)
+
 #: By the name of the op.
 OWN: dict[str, Callable[..., Any]] = {
     "broadcast_to": broadcast_to,
     "count_nonzero": count_nonzero,
+    "fft.fft": _in_single(fft.fft),
+    "fft.fftn": _in_single(fft.fftn),
+    "fft.ifft": _in_single(fft.ifft),
+    "fft.ifftn": _in_single(fft.ifftn),
+    "fft.rfft": _in_single(fft.rfft),
+    "fft.rfftn": _in_single(fft.rfftn),
+    "matmul": matmul,
     "linalg.vector_norm": vector_norm,
     "unique_all": unique_all,
 }

@@ -19,7 +19,6 @@ from dualad.levels import is_live
 from dualad.transforms import trees
 from dualad.transforms.arguments import has_level
 
-from .backend import DEVICE_TYPES
 from .indexing import is_alone
 
 #: A function of torch.Tensors in a list that gives torch.Tensors in a list.
@@ -261,7 +260,8 @@ def _gradients(
 
 def _random_state() -> Any:
     """Return where PyTorch's generators stand, those of GPUs where CUDA has been used."""
-    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    used = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if used else []
 
 
 @contextmanager
