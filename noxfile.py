@@ -1,34 +1,66 @@
-"""What there is to run: `nox -l` lists it. Python and nox are all that has to be there before."""
+"""What there is to run. Python and nox are all that has to be there before.
+
+nox -s tests                        the tests of every backend, each in an environment of its own
+nox -s "tests(backend='torch')"     those of one backend
+nox -s matrix                       the tests of every backend on every Python here, with the lowest and
+                                    the newest dependencies that are allowed; takes an hour or two
+nox -s "matrix-3.12(backend='numpy', dependencies='lowest')"
+
+What follows -- goes to pytest. A Python, GPU or library that the machine cannot have is skipped by name.
+"""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+from types import MappingProxyType
 
 import nox
+from nox.command import CommandFailed
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = False
 nox.options.sessions = ["tests", "lint", "types"]
 
-# PyTorch without CUDA, a tenth of the download, and of one version: the table it is in is committed.
+BACKENDS = ["numpy", "strict", "cupy", "torch", "jax", "dask"]
+# The extras of dualad and its plugins that the tests need, beside the tools that they run with.
+EXTRAS = ("special", "graph", "distributed", "cuda12x", "cuda13x")
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+# PyTorch without CUDA, a tenth of the download.
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+# The benchmarks' table is committed: it is made with one version.
 TORCH = "torch==2.13.0" if sys.platform == "darwin" else "torch==2.13.0+cpu"
 
 
 @nox.session
-def tests(session: nox.Session) -> None:
-    """Run the tests and the documentation's examples on every backend present."""
-    session.install("-e", ".[test]", "-e", "plugins/dualad-strict", "-e", cupy_plugin())
-    session.run("pytest", *(session.posargs or ["-n", "auto"]))
-    session.run(
-        "pytest",
-        "plugins/dualad-cupy/tests/test_unavailable.py",
-        "plugins/dualad-strict/tests",
-        "--deselect",
-        "plugins/dualad-strict/tests/test_suite.py::test_the_suite_passes",
-    )
+@nox.parametrize("backend", BACKENDS)
+def tests(session: nox.Session, backend: str) -> None:
+    """Run the tests of a backend; numpy: also all tests that ask for no device, and the docs."""
+    install(session, backend)
+    run_tests(session, backend)
+
+
+@nox.session(python=PYTHONS, reuse_venv=False)
+@nox.parametrize("dependencies", ["lowest", "newest"])
+@nox.parametrize("backend", BACKENDS)
+def matrix(session: nox.Session, backend: str, dependencies: str) -> None:
+    """Run the tests of a backend on this Python with these versions of what dualad needs."""
+    try:
+        install(session, backend, lowest(backend) if dependencies == "lowest" else {})
+    except CommandFailed:
+        if backend not in ("torch", "jax"):  # whose builds are not there for every Python and machine
+            raise
+        session.skip(f"no {dependencies} {backend} for Python {session.python} is to be had; see above")
+    run_tests(session, backend)
 
 
 @nox.session
@@ -42,7 +74,8 @@ def digits(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure dualad beside hand-written NumPy, PyTorch and HIPS autograd."""
-    session.install("-e", ".[bench]", TORCH, "--extra-index-url", TORCH_INDEX)
+    install_torch(session, TORCH)
+    session.install("-e", ".[bench]")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
@@ -98,8 +131,64 @@ def docs(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """Build the distributions of dualad and of its plugins into dist/."""
     session.install("build")
-    for source in (".", "plugins/dualad-cupy", "plugins/dualad-strict"):
+    for source in (".", *sorted(str(path) for path in Path("plugins").iterdir())):
         session.run("python", "-m", "build", "--outdir", "dist", source)
+
+
+def install(session: nox.Session, backend: str, versions: dict[str, Version] = MappingProxyType({})) -> None:
+    """Install dualad and the plugin of a backend, and of what they need the versions that are given."""
+    plugin = {
+        "numpy": [],
+        "cupy": ["-e", cupy_plugin()],
+        "dask": ["-e", "plugins/dualad-dask[distributed]"],
+    }.get(backend, ["-e", f"plugins/dualad-{backend}"])
+    if backend == "torch":
+        install_torch(session, f"torch=={versions['torch']}" if versions else "torch")
+    constraints = Path(session.create_tmp(), "versions.txt")
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()))
+    session.install("--constraint", str(constraints), "-e", ".[test]", *plugin)
+
+
+def install_torch(session: nox.Session, requirement: str) -> None:
+    """Install PyTorch's CPU build; what it needs comes with whatever needs PyTorch."""
+    # An index that cannot be reached is not waited for: the build may lie on the disk.
+    session.install("--no-deps", "--retries", "0", "--index-url", TORCH_INDEX, requirement)
+
+
+def lowest(backend: str) -> dict[str, Version]:
+    """Return the lowest version allowed of each package that dualad and the plugin of a backend need."""
+    needed: dict[str, Version] = {}
+    tools: dict[str, Version] = {}
+    for source in ["."] if backend == "numpy" else [".", f"plugins/dualad-{backend}"]:
+        project = tomllib.loads(Path(source, "pyproject.toml").read_text("utf-8"))["project"]
+        extras = project.get("optional-dependencies", {})
+        note_bounds(needed, [*project["dependencies"], *chain(*(extras.get(name, ()) for name in EXTRAS))])
+        note_bounds(tools, extras.get("test", ()))
+    needed.pop("dualad", None)
+    # What the tests need newer than dualad does cannot be tested lower.
+    return {name: max(version, tools.get(name, version)) for name, version in needed.items()}
+
+
+def note_bounds(bounds: dict[str, Version], requirements: Iterable[str]) -> None:
+    """Put down the lower bounds that requirements set."""
+    for requirement in map(Requirement, requirements):
+        for version in (Version(s.version) for s in requirement.specifier if s.operator == ">="):
+            bounds[requirement.name] = max(version, bounds.get(requirement.name, version))
+
+
+def run_tests(session: nox.Session, backend: str) -> None:
+    """Run the tests of a backend, and those of its plugin."""
+    arguments = session.posargs or ["-n", "auto"]
+    has_gpu = shutil.which("nvidia-smi") is not None
+    if backend == "numpy":
+        session.run("pytest", "--dualad-backend=numpy", *arguments)
+        return
+    if backend == "strict" or (backend == "cupy" and has_gpu):
+        session.run("pytest", "tests", "-m", "device", f"--dualad-backend={backend}", *arguments)
+        session.run("pytest", "dualad/testing/suite", f"--dualad-backend={backend}", *arguments)
+    session.run("pytest", f"plugins/dualad-{backend}/tests", *arguments)
+    if backend == "cupy" and not has_gpu:
+        session.skip("cupy: nvidia-smi finds no GPU; only the tests that need none were run")
 
 
 def cupy_plugin() -> str:
