@@ -72,7 +72,10 @@ CONSTANTS = [
 def check_constant(constant: Constant, device: str) -> None:
     """Compare a function with NumPy's, and see that its result does not require grad."""
     name, arrays, static, reference = constant
-    if name.startswith(("arg", "count", "search", "sort", "nonzero")) or arrays[0].dtype == np.int64:
+    if (
+        name.startswith(("arg", "count", "search", "sort", "nonzero", "linalg.matrix_rank"))
+        or arrays[0].dtype == np.int64
+    ):
         require(dualad.int64, device)  # of which array-api-strict's indices are, also where there is none
     double = arrays[0].dtype == np.float64
     if double and not has(dualad.float64, device):
