@@ -48,7 +48,7 @@ class DaskBackend(Backend):
         return array
 
     def from_numpy(self, array: np.ndarray, device: Device) -> Any:
-        return da.from_array(np.array(array))
+        return da.from_array(np.array(array), chunks="auto" if array.size else -1)
 
     def to_numpy(self, array: Any) -> np.ndarray:
         # What divides by 0 is seen in the result, or masked; here it is too late to tell whose line it was.

@@ -72,13 +72,15 @@ def matrices(
         np.ones([1] * len([n for n in core if n]), a.dtype) for core, a in zip(names, arrays, strict=True)
     ]
     sample = function(*samples, **keywords)
-    several = isinstance(sample, tuple)
-    dtypes = [s.dtype for s in sample] if several else sample.dtype
+    if isinstance(sample, tuple):
+        meta: Any = tuple(np.empty(0, s.dtype) for s in sample)
+    else:
+        meta = np.empty(0, sample.dtype)
     return da.apply_gufunc(
         function,
         signature,
         *arrays,
-        output_dtypes=dtypes,
+        meta=meta,
         output_sizes=None if sizes is None else dict(sizes),
         allow_rechunk=True,
         **keywords,

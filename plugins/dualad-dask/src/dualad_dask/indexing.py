@@ -186,7 +186,30 @@ def read(x: Array, key: Key) -> Array:
             places[axis] = index
         k = len(w.index_shape)
         return da.moveaxis(x.vindex[tuple(places)], range(k), range(w.place, w.place + k))
-    return w.rows_as_read(w.rows(x)[w.index()])
+    return w.rows_as_read(_rows_at(w.rows(x), w.index()))
+
+
+def _rows_at(x: Array, index: Any) -> Array:
+    """Return the rows of x at an index; each block of it takes from the blocks of x, one after the other."""
+    index = da.asarray(index)
+    starts = np.cumsum((0, *x.chunks[0]))
+    name = "rows-" + tokenize(x.name, index.name)
+    graph: dict[Any, Any] = {}
+    for i, *rest in np.ndindex(index.numblocks[0], *x.numblocks[1:]):
+        source: Any = None
+        for j, start in enumerate(starts[:-1]):
+            step = (name, i, *rest) if j == x.numblocks[0] - 1 else (f"{name}-step", i, j, *rest)
+            graph[step] = (_block_of_rows, source, (x.name, j, *rest), (index.name, i), start)
+            source = step
+    layers = HighLevelGraph.from_collections(name, graph, dependencies=[x, index])
+    return da.Array(layers, name, (index.chunks[0], *x.chunks[1:]), meta=x._meta)
+
+
+def _block_of_rows(out: Any, block: Any, index: Any, start: int) -> Any:
+    inside = (index >= start) & (index < start + len(block))
+    new = np.zeros((len(index), *block.shape[1:]), block.dtype) if out is None else out.copy()
+    new[inside] = block[index[inside] - start]
+    return new
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -258,20 +281,16 @@ def _at_rows(x: Array, index: Any, value: Array, add: bool) -> Array:
             reaching = [i for i in reaching if inside[ends[i] : ends[i + 1]].any()]
         for rest in np.ndindex(*x.numblocks[1:]):
             source: Any = (x.name, j, *rest)
-            for i in reaching[:-1]:
+            for i in reaching:
                 step = (f"{name}-step", j, i, *rest)
                 graph[step] = (_block_at_rows, source, (parts.name, i), (value.name, i, *rest), start, add)
                 source = step
-            last = reaching[-1] if len(reaching) else None
-            more = () if last is None else ((parts.name, last), (value.name, last, *rest), start, add)
-            graph[(name, j, *rest)] = (_block_at_rows, source, *more)
+            graph[(name, j, *rest)] = source
     layers = HighLevelGraph.from_collections(name, graph, dependencies=[x, parts, value])
     return da.Array(layers, name, x.chunks, meta=x._meta)
 
 
-def _block_at_rows(block: Any, index: Any = None, value: Any = None, start: int = 0, add: bool = True) -> Any:
-    if index is None:
-        return block
+def _block_at_rows(block: Any, index: Any, value: Any, start: int, add: bool) -> Any:
     inside = (index >= start) & (index < start + len(block))
     out = block.copy()
     if add:
@@ -300,7 +319,7 @@ def add_basic(g: Array, key: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
 def _zeros(g: Array, axis: int, n: int) -> Array:
     """Return zeros of the shape and blocks of g but for the length n of an axis."""
     shape = tuple(n if i == axis else m for i, m in enumerate(g.shape))
-    length: Any = "auto" if prod(shape) else -1
+    length: Any = "auto" if prod(shape) else -1  # dask divides by the size
     chunks = tuple(length if i == axis else c for i, c in enumerate(g.chunks))
     return da.zeros(shape, dtype=g.dtype, chunks=chunks)
 

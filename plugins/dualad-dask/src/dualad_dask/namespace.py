@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import dask.array as da
@@ -17,6 +19,48 @@ Array = Any
 
 def __getattr__(name: str) -> Any:
     return getattr(_compat, name)
+
+
+def _filled(name: str) -> Any:
+    made = getattr(_compat, name)
+
+    @functools.wraps(made)
+    def fill(shape: tuple[int, ...], *args: Any, **keywords: Any) -> Array:
+        # Of how many elements a block is dask finds by a division by their number.
+        return made(shape, *args, chunks="auto" if math.prod(shape) else -1, **keywords)
+
+    return fill
+
+
+empty, zeros, ones, full = map(_filled, ("empty", "zeros", "ones", "full"))
+
+
+def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any, device: Any = None) -> Array:
+    """Return ones on a diagonal; dask's own makes numbers of the dtype as indices, also complex ones."""
+    return _compat.eye(n_rows, n_cols, k=k, dtype=np.int8, device=device).astype(dtype)
+
+
+def tril(x: Array, /, *, k: int = 0) -> Array:
+    """Return the elements on and below a diagonal, and zeros above."""
+    return da.where(_below(x, k), x, x.dtype.type(0))
+
+
+def triu(x: Array, /, *, k: int = 0) -> Array:
+    """Return the elements on and above a diagonal, and zeros below."""
+    return da.where(_below(x, k - 1), x.dtype.type(0), x)
+
+
+def _below(x: Array, k: int) -> Array:
+    return da.tri(*x.shape[-2:], k=k, dtype=bool, chunks=x.chunks[-2:])
+
+
+def reshape(x: Array, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Array:
+    """Return the elements in another shape; dask's own joins or divides whole axes only."""
+    try:
+        y = da.reshape(x, shape)
+    except NotImplementedError:
+        y = x.reshape(-1).reshape(shape)
+    return y.copy() if copy else y
 
 
 def nonzero(x: Array, /) -> tuple[Array, ...]:
