@@ -124,8 +124,12 @@ def _places(array: torch.Tensor, key: Key) -> tuple[torch.Tensor, Indices]:
     basic, backwards, indices = _parted(array, key)
     if not backwards:
         return array[basic], indices
-    whole = torch.arange(array.numel(), device=array.device).reshape(array.shape)
-    return array, list(torch.unravel_index(read(whole, key), array.shape))
+    left = read(torch.arange(array.numel(), device=array.device).reshape(array.shape), key)
+    places: Indices = []
+    for n in reversed(array.shape):
+        places.insert(0, left % n)
+        left = left // n
+    return array, places
 
 
 def _parted(array: torch.Tensor, key: Key) -> tuple[tuple[Any, ...], list[int], Indices]:
