@@ -136,7 +136,9 @@ class ndarray:
                 v = v[0]
             v = np.broadcast_to(v, places.shape).astype(a.dtype).ravel()
             turn = _order.permutation(places.size)
-            a[np.unravel_index(places.ravel()[turn], a.shape)] = v[turn]
+            if not places.size:
+                return
+            a[at(places.ravel()[turn], a.shape)] = v[turn]
 
         _in_place(write, self, value)
 
@@ -272,6 +274,11 @@ def _in_place(function, x, *args):
         function(x._a, *map(_bare, args))
     x._ticket = ticket
     return x
+
+
+def at(places, shape):
+    """Return the key of these places, counted over all axes."""
+    return np.unravel_index(places, shape) if shape else ()
 
 
 def _key(x, key):

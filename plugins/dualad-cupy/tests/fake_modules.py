@@ -12,7 +12,7 @@ import fake_cuda as cuda
 import kernel_texts
 import numpy as np
 import scipy.special
-from fake_cupy import API, _bare, _Capsule, _in_place, _key, _new, _operands, _order, _run, ndarray
+from fake_cupy import API, _bare, _Capsule, _in_place, _key, _new, _operands, _order, _run, at, ndarray
 
 # The host waits in these by what they mean: the size of the result depends on values.
 _WAITING = {"nonzero", "argwhere", "flatnonzero", "unique", "extract", "bincount", "trim_zeros"}
@@ -130,7 +130,8 @@ def _scatter(numpy, kinds):
             places = np.arange(a.size).reshape(a.shape)[key]
             v = np.broadcast_to(v, places.shape).astype(a.dtype).ravel()
             turn = _order.permutation(places.size)
-            numpy.at(a, np.unravel_index(places.ravel()[turn], a.shape), v[turn])
+            if places.size:
+                numpy.at(a, at(places.ravel()[turn], a.shape), v[turn])
 
         _in_place(change, a, value)
 

@@ -60,9 +60,10 @@ class CupyBackend(Backend):
             self._begin(cupy, cupyx, compat)
 
     def _begin(self, cupy: ModuleType, cupyx: ModuleType, compat: ModuleType) -> None:
-        self.cupy, self.cuda, self.xp = cupy, cupy.cuda, compat
+        self.cupy, self.cuda = cupy, cupy.cuda
         self.array_types = (cupy.ndarray,)
         self._several = self.count > 1
+        self.xp = OnOwnDevice(compat, self._guard) if self._several else compat
         #: What all results are where there are several GPUs; see `devices`.
         self._kind: type = array_class(cupy) if self._several else cupy.ndarray
         self._indexing, self._functions = Indexing(cupy, cupyx), Functions(cupy)
@@ -112,6 +113,7 @@ class CupyBackend(Backend):
     def from_numpy(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Any:
         # CuPy copies from its own buffer in pinned memory, and goes on; what is pinned already it
         # reads where it is, and it must not be written to meanwhile.
+        array = np.asarray(array)  # of a NumPy scalar too
         pinned = not non_blocking and self.is_pinned(array)
         with self.native_device(device):
             return self._ours(self.cupy.array(array, blocking=pinned))
@@ -150,24 +152,22 @@ class CupyBackend(Backend):
 
     def function(self, name: str) -> Callable[..., Any]:
         """Return the function that computes the op `name`, made to run on its arrays' own GPU."""
-        if not self._several or name == "special":  # that is asked for its functions, which come here
-            return self._found(name)
+        own = None if name in self.gaps else getattr(self._functions, name, None)
+        found = super().function(name) if own is None else own
+        # The namespace guards its functions itself, and `special_function` those it gives.
+        if not self._several or name.startswith("special"):
+            return found
         if name not in self._guarded:  # the same for both kinds of arrays
-            self._guarded[name] = self._guard(self._found(name))
+            self._guarded[name] = self._guard(found) if callable(found) else found
         return self._guarded[name]
 
-    def _found(self, name: str) -> Any:
-        own = getattr(self._functions, name, None)
-        return super().function(name) if own is None or name in self.gaps else own
-
-    def _guard(self, function: Any) -> Any:
-        if not callable(function):
-            return OnOwnDevice(function, self._guard)
+    def _guard(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return on_own_device(function, self.cupy, self._kind)
 
     def special_function(self, name: str) -> Callable[..., Any]:
         """Return CuPy's own function where it has one, else SciPy's, which runs on the CPU."""
-        return self._functions.special(name) or super().special_function(name)
+        found = self._functions.special(name) or super().special_function(name)
+        return self._guard(found) if self._several else found
 
     # -- elements ----------------------------------------------------------------------------
 
@@ -185,7 +185,8 @@ class CupyBackend(Backend):
         )
 
     def getitem(self, array: Any, *, key: Any) -> Any:
-        return self._indexing.read(array, key)
+        with self._at(array):
+            return self._indexing.read(array, key)
 
     def setitem(self, array: Any, value: Any, *, key: Any) -> Any:
         return self.write(self.copy(array), value, key)

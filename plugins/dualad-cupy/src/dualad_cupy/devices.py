@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import wraps
+from types import ModuleType
 from typing import Any
 
 _BINARY = (
@@ -51,15 +52,19 @@ def _guard(plain: Callable[..., Any], cupy: Any) -> Callable[..., Any]:
 
 
 class OnOwnDevice:
-    """A part of a namespace, such as ``linalg``, whose functions run on their arrays' own GPU."""
+    """A namespace whose functions run on the GPU of their arrays, those of its parts (``linalg``) too."""
 
     def __init__(self, part: Any, guard: Callable[[Any], Any]) -> None:
         self._part, self._guard = part, guard
 
     def __getattr__(self, name: str) -> Any:
-        function = self._guard(getattr(self._part, name))
-        setattr(self, name, function)
-        return function
+        found = getattr(self._part, name)
+        if isinstance(found, ModuleType):
+            found = OnOwnDevice(found, self._guard)
+        elif callable(found) and not isinstance(found, type):  # dtypes and errors are as they are
+            found = self._guard(found)
+        setattr(self, name, found)
+        return found
 
 
 def on_own_device(function: Callable[..., Any], cupy: Any, kind: type) -> Callable[..., Any]:

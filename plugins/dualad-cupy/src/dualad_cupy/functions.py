@@ -36,6 +36,14 @@ class Functions:
             y = self._cupy.minimum(y, max)
         return x.copy() if y is x else y.astype(x.dtype, copy=False)
 
+    def sign(self, x: Any) -> Any:
+        """Return the signs of x, NaN of NaN; array-api-compat's writes NaN at a mask, and waits for it."""
+        if x.dtype.kind == "c":
+            size = self._cupy.abs(x)
+            return x / self._cupy.where(size == 0, 1, size)
+        y = self._cupy.sign(x)
+        return self._cupy.where(self._cupy.isnan(x), x, y) if x.dtype.kind not in "iub" else y
+
     def special(self, name: str) -> Callable[..., Any] | None:
         """Return the special function of a name that runs on the GPU; None if there is none."""
         import cupyx.scipy.special
