@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import Distribution, PackageNotFoundError, entry_points, version
 from pathlib import Path
 
-from . import backends, scaffold
+from . import backends, scaffold, testing
 from ._version import __version__
 from .backends import Backend
 from .errors import DualadError
@@ -66,8 +66,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("report", help="print versions, backends and devices, for a bug report; the default")
     _add_new_backend(commands.add_parser("new-backend", help="write the skeleton of a backend"))
+    _add_certify(commands.add_parser("certify", help="check a backend, and print what is wrong"))
     options = parser.parse_args(arguments)
     try:
+        if options.command == "certify":
+            return _certify(options)
         if options.command == "new-backend":
             written = scaffold.new_backend(options.name, options.library, options.device, options.into)
             print(scaffold.next_steps(written))
@@ -87,6 +90,51 @@ def _add_new_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", metavar="DIR", type=Path, default=Path(), help="where to put dualad-NAME (default: here)"
     )
+
+
+def _add_certify(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Check a backend function by function; the exit status is 1 if anything is wrong."
+    parser.add_argument("name", metavar="NAME", help="the backend's name, such as numpy")
+    parser.add_argument(
+        "--only", metavar="PATTERN", action="append", default=[],
+        help="a function, such as 'linalg.*', or a group of checks, such as threads; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device",
+        metavar="DEVICE",
+        action="append",
+        help="a device to look at; may be repeated (default: all)",
+    )
+    parser.add_argument("--quick", action="store_true", help="look at one example of each function only")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all that was found to a file")
+    parser.add_argument("--badge", metavar="FILE", type=Path, help="write an endpoint badge for shields.io")
+
+
+def _certify(options: argparse.Namespace) -> int:
+    """Print a backend's certificate."""
+    try:
+        certificate = testing.certify(
+            options.name,
+            only=options.only,
+            devices=options.device,
+            quick=options.quick,
+            progress=_count if sys.stderr.isatty() else None,
+        )
+    except ValueError as error:
+        print(f"dualad: {error}", file=sys.stderr)
+        return 2
+    print(certificate)
+    if options.json is not None:
+        certificate.write(options.json)
+    if options.badge is not None:
+        certificate.write_badge(options.badge)
+    return 0 if certificate.passed else 1
+
+
+def _count(done: int, total: int) -> None:
+    """Say how far a certification is, where somebody is waiting at a terminal."""
+    end = "\r" if done < total else "\n"
+    print(f"{done} of {total} checks", end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

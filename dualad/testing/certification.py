@@ -18,6 +18,7 @@ from ..backends import Backend, Device
 from ..backends.registry import BY_TYPE
 from ..batching import REGISTRY
 from ..engine.namespace import SPACES, ops
+from ..errors import DeviceError
 from .certificate import Certificate, Finding, Gap
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def certify(
     ------
     BackendError
         If there is no such backend, or it is unavailable.
+    DeviceError
+        If one of the devices is none of the backend's.
     ValueError
         If `only` names nothing.
 
@@ -83,7 +86,7 @@ def certify(
     """
     backend = backends.get(name)
     checks = _chosen(only, quick)
-    places = [str(d) for d in (backend.devices() if devices is None else map(Device, map(str, devices)))]
+    places = _places(backend, devices)
     from .suite.catalogue import COLUMNS
 
     whole = not only and not quick
@@ -99,6 +102,20 @@ def certify(
         report.gaps = [_gap(gap, reason, report, places[:1]) for gap, reason in backend.gaps.items()]
     report.seconds = time.perf_counter() - begun
     return report
+
+
+def _places(backend: Backend, devices: Sequence[str | Device] | None) -> list[str]:
+    """Return the names of the devices to look at."""
+    if devices is None:
+        return [str(d) for d in backend.devices()]
+    asked = [Device(str(d)) for d in devices]
+    for d in asked:
+        if d.type not in backend.device_types:
+            raise DeviceError(
+                f"certify: {d} is no device of the {backend.name} backend, whose device types are: "
+                + ", ".join(backend.device_types)
+            )
+    return [str(backend.check_device(d)) for d in asked]
 
 
 def _chosen(only: str | Sequence[str], quick: bool) -> list[Check]:
