@@ -112,25 +112,24 @@ class Adam(Optimizer):
         beta1, beta2 = group["betas"]
         count = state["step"] + 1
         correction = sqrt(1 - beta2**count)
-        decays = bool(group["weight_decay"])
+        decay = group["weight_decay"]
+        largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
         value, *means = elementwise(
             _adapt,
-            param,
-            grad,
-            state["exp_avg"],
-            state["exp_avg_sq"],
-            state["max_exp_avg_sq"] if group["amsgrad"] else None,
-            bool(group["maximize"]),
-            decays and not self.decoupled,
-            decays and self.decoupled,
-            weight_decay=group["weight_decay"],
-            shrink=1 - group["lr"] * group["weight_decay"],
-            beta1=beta1,
-            beta2=beta2,
-            fresh1=1 - beta1,
-            fresh2=1 - beta2,
-            eps=group["eps"] * correction,
-            rate=group["lr"] * correction / (1 - beta1**count),
+            (
+                *(param, grad, state["exp_avg"], state["exp_avg_sq"], largest, group["maximize"]),
+                *(bool(decay) and not self.decoupled, bool(decay) and self.decoupled),
+            ),
+            {
+                "decay": decay,
+                "shrink": 1 - group["lr"] * decay,
+                "beta1": beta1,
+                "beta2": beta2,
+                "fresh1": 1 - beta1,
+                "fresh2": 1 - beta2,
+                "eps": group["eps"] * correction,
+                "rate": group["lr"] * correction / (1 - beta1**count),
+            },
         )
         replace(param, value)
         names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
@@ -199,7 +198,7 @@ def _adapt(
     penalized: bool,
     shrinks: bool,
     *,
-    weight_decay: Any,
+    decay: Any,
     shrink: Any,
     beta1: Any,
     beta2: Any,
@@ -212,7 +211,7 @@ def _adapt(
     if maximize:
         grad = -grad
     if penalized:
-        grad = grad + param * weight_decay
+        grad = grad + param * decay
     if shrinks:
         param = param * shrink
     mean = mean * beta1 + grad * fresh1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from functools import cache
 from numbers import Real
@@ -15,6 +15,7 @@ from ..engine.node import GROUND, Dual
 from ..engine.operands import type_name
 from ..engine.recording import RECORDING
 from ..engine.tensor import Tensor
+from ..engine.views import assign
 from ..errors import ShapeError
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
@@ -265,25 +266,27 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def elementwise(function: Callable[..., Any], *args: Any, **numbers: Any) -> tuple[Tensor, ...]:
+def elementwise(
+    function: Callable[..., Any], args: Sequence[Any], numbers: dict[str, Any]
+) -> Sequence[Tensor]:
     """Return the Tensors of ``function(xp, *args, **numbers)``, in one kernel where the backend can.
 
     Parameters
     ----------
     function : callable
         As for `Backend.fuse`; it gives a tuple.
-    *args : Tensor, bool or None
-        Tensors, and constants that the function branches on.
-    **numbers : number
+    args : sequence of Tensor, bool or None
+        Tensors, the first argument among them, and constants that the function branches on.
+    numbers : dict
         What may change from step to step.
     """
     arrays = _arrays_of(args, numbers)
     if arrays is not None:
         try:
-            return tuple(Tensor(y) for y in _fused(SPACES[type(arrays[0])], function)(*arrays, **numbers))
+            return [Tensor(y) for y in _fused(SPACES[type(arrays[0])], function)(*arrays, **numbers)]
         except (ValueError, TypeError, RuntimeError):
             pass  # it fails again on Tensors, which explain
-    return tuple(function(ops, *args, **numbers))
+    return function(ops, *args, **numbers)
 
 
 @cache
@@ -291,37 +294,45 @@ def _fused(xp: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     return xp.fuse(function, f"{function.__module__.rpartition('.')[2]}_{function.__name__.strip('_')}")
 
 
-def _arrays_of(args: Any, numbers: dict[str, Any]) -> list[Any] | None:
-    """Return arguments with the arrays of the Tensors in their place, the first of which is one.
+def _arrays_of(args: Sequence[Any], numbers: dict[str, Any]) -> list[Any] | None:
+    """Return arguments with the arrays of the Tensors in their place.
 
     None where Tensors are more than these: at higher levels, of several backends, where somebody looks
     on, and beside numbers that are Tensors themselves.
     """
-    if RECORDING.get() is not False or any(type(n) not in (int, float) for n in numbers.values()):
+    if RECORDING.get() is not False:
         return None
+    for n in numbers.values():
+        if type(n) is not float and type(n) is not int:
+            return None
     arrays: list[Any] = []
     space: Any = None
     for a in args:
         if isinstance(a, Tensor):
-            a._refresh()
-            if a._node is not None and (type(a._node) is Dual or a._node.level != GROUND):
+            if a._alias is not None:
+                a._alias.refresh(a)
+            node, a = a._node, a._value
+            if node is not None and (type(node) is Dual or node.level != GROUND):
                 return None
-            own = SPACES[type(a._value)]
-            space = space or own
-            if own is ops or own is not space:
+            own = SPACES[type(a)]
+            if own is ops or (own is not space and space is not None):
                 return None
-            a = a._value
+            space = own
         arrays.append(a)
     return arrays
 
 
 def replace(param: Tensor, value: Tensor) -> None:
     """Give a parameter its next value, in place."""
+    old, new = param._value, value._value
+    if RECORDING.get() is False and old.shape == new.shape and old.dtype is new.dtype:
+        assign(param, value)
+    else:
+        ops.update(param, _step, value)
 
-    def step(_: Tensor) -> Tensor:
-        return value
 
-    ops.update(param, step)
+def _step(param: Tensor, value: Tensor) -> Tensor:
+    return value
 
 
 def require(holds: bool, name: str, value: object, rule: str) -> None:

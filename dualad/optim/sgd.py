@@ -99,48 +99,46 @@ class SGD(Optimizer):
 
     def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Change one parameter by its gradient."""
-        value, *velocity = elementwise(
-            _descend,
-            param,
-            grad,
-            state.get("momentum_buffer"),
-            bool(group["maximize"]),
-            bool(group["weight_decay"]),
-            bool(group["momentum"]),
-            bool(group["nesterov"]),
-            lr=group["lr"],
-            weight_decay=group["weight_decay"],
-            momentum=group["momentum"],
-            fresh=1 - group["dampening"],
-        )
-        replace(param, value)
-        if velocity:
+        maximize, decay, momentum = group["maximize"], group["weight_decay"], group["momentum"]
+        numbers = {"lr": group["lr"], "decay": decay}
+        if not momentum:
+            (value,) = elementwise(_descend, (param, grad, maximize, bool(decay)), numbers)
+        else:
+            numbers.update(momentum=momentum, fresh=1 - group["dampening"])
+            before = state.get("momentum_buffer")
+            args = (param, grad, maximize, bool(decay), before, group["nesterov"])
+            value, velocity = elementwise(_descend_with_momentum, args, numbers)
             # Detached, in case the gradient was computed with create_graph.
-            state["momentum_buffer"] = velocity[0].detach()
+            state["momentum_buffer"] = velocity.detach()
+        replace(param, value)
 
 
-def _descend(
+def _descend(xp: Any, param: Any, grad: Any, maximize: bool, decays: bool, *, lr: Any, decay: Any) -> Any:
+    """Return the parameter after a step, in a tuple."""
+    return (param - _direction(param, grad, maximize, decays, decay) * lr,)
+
+
+def _descend_with_momentum(
     xp: Any,
     param: Any,
     grad: Any,
-    velocity: Any,
     maximize: bool,
     decays: bool,
-    moves: bool,
+    velocity: Any,
     nesterov: bool,
     *,
     lr: Any,
-    weight_decay: Any,
+    decay: Any,
     momentum: Any,
     fresh: Any,
-) -> tuple[Any, ...]:
-    """Return the parameter after a step, and with momentum the velocity, of which there may be none yet."""
-    step = -grad if maximize else grad
-    if decays:
-        step = step + param * weight_decay
-    if not moves:
-        return (param - step * lr,)
+) -> tuple[Any, Any]:
+    """Return the parameter and the velocity after a step; before the first one there is none."""
+    step = _direction(param, grad, maximize, decays, decay)
     # A copy, as the next backward() may add to the gradient in place.
     velocity = xp.copy(step) if velocity is None else velocity * momentum + step * fresh
-    step = step + velocity * momentum if nesterov else velocity
-    return param - step * lr, velocity
+    return param - (step + velocity * momentum if nesterov else velocity) * lr, velocity
+
+
+def _direction(param: Any, grad: Any, maximize: bool, decays: bool, decay: Any) -> Any:
+    step = -grad if maximize else grad
+    return step + param * decay if decays else step
