@@ -102,7 +102,7 @@ class Trace:
         self.dtype, self.ctype = dtype, C_TYPES[dtype.name]
         # Half precision is computed in single, and rounded after each statement, as CuPy does it.
         self.wide = "float" if self.ctype == "float16" else self.ctype
-        self.made: list[Expression] = []
+        self.count = 0  # of statements; what they make is not held here, lest there be reference cycles
 
     def apply(self, form: str, *operands: Any, kind: str = "real") -> Expression:
         """Return the result of an operation whose C is ``form.format(*operands)`` on real values.
@@ -136,13 +136,12 @@ class Trace:
 
     def add(self, kind: str, form: str, operands: Sequence[Any]) -> Expression:
         """Add a statement; return what it computes."""
-        name = f"t{len(self.made)}"
+        name = f"t{self.count}"
+        self.count += 1
         ctype = {"real": self.ctype, "bool": "bool", "int8": "signed char"}[kind]
         code = form.format(*(self._read(a) for a in operands), T=self.wide)
         read = tuple(a for a in operands if isinstance(a, Expression))
-        made = Expression(self, kind, name, f"const {ctype} {name} = ({ctype})({code});", read)
-        self.made.append(made)
-        return made
+        return Expression(self, kind, name, f"const {ctype} {name} = ({ctype})({code});", read)
 
     def _read(self, operand: Expression | str) -> str:
         if isinstance(operand, str):
@@ -151,7 +150,8 @@ class Trace:
             f"float({operand.name})" if operand.kind == "real" and self.wide != self.ctype else operand.name
         )
 
-    def code_of(self, results: Iterable[Expression]) -> tuple[str, set[Expression]]:
+    @staticmethod
+    def code_of(results: Iterable[Expression]) -> tuple[str, set[Expression]]:
         """Return the statements that lead to results, and all that is read on the way."""
         live: set[Expression] = set()
         stack = list(results)
@@ -160,7 +160,8 @@ class Trace:
             if expression not in live:
                 live.add(expression)
                 stack.extend(expression.operands)
-        return "\n".join(e.statement for e in self.made if e in live), live
+        made = sorted((e for e in live if e.statement), key=lambda e: int(e.name[1:]))
+        return "\n".join(e.statement for e in made), live
 
 
 #: The real functions of real arrays, by their names in the standard; where a name of C's is not the
