@@ -138,7 +138,7 @@ class ndarray:
             turn = _order.permutation(places.size)
             if not places.size:
                 return
-            a[at(places.ravel()[turn], a.shape)] = v[turn]
+            a[at(places.ravel()[turn], a.shape)] = v[turn] if a.ndim else v[-1]
 
         _in_place(write, self, value)
 

@@ -131,7 +131,7 @@ def _scatter(numpy, kinds):
             v = np.broadcast_to(v, places.shape).astype(a.dtype).ravel()
             turn = _order.permutation(places.size)
             if places.size:
-                numpy.at(a, at(places.ravel()[turn], a.shape), v[turn])
+                numpy.at(a, at(places.ravel()[turn], a.shape), v[turn] if a.ndim else v[-1])
 
         _in_place(change, a, value)
 

@@ -166,7 +166,7 @@ class CupyBackend(Backend):
 
     def special_function(self, name: str) -> Callable[..., Any]:
         """Return CuPy's own function where it has one, else SciPy's, which runs on the CPU."""
-        found = self._functions.special(name) or super().special_function(name)
+        found = self._functions.special_function(name) or super().special_function(name)
         return self._guard(found) if self._several else found
 
     # -- elements ----------------------------------------------------------------------------

@@ -44,19 +44,32 @@ class Functions:
         y = self._cupy.sign(x)
         return self._cupy.where(self._cupy.isnan(x), x, y) if x.dtype.kind not in "iub" else y
 
-    def special(self, name: str) -> Callable[..., Any] | None:
+    def special_function(self, name: str) -> Callable[..., Any] | None:
         """Return the special function of a name that runs on the GPU; None if there is none."""
         import cupyx.scipy.special
 
         found = getattr(cupyx.scipy.special, name, None)
         if name == "betaincc":  # DLMF 8.17.4
-            return lambda a, b, x: cupyx.scipy.special.betainc(b, a, 1 - x)
-        if name == "softplus":
-            return lambda x: self._cupy.logaddexp(x, 0)
-        if name == "zeta" and found is not None:  # CuPy's is Hurwitz's alone
-            riemann = cupyx.scipy.special.zetac
-            return lambda x, *q: found(x, *q) if q else riemann(x) + 1
-        return found
+            betainc = cupyx.scipy.special.betainc
+            found = lambda a, b, x: betainc(b, a, 1 - x)  # noqa: E731
+        elif name == "softplus":
+            found = lambda x: self._cupy.logaddexp(x, 0)  # noqa: E731
+        elif name == "zeta" and found is not None:  # CuPy's is Hurwitz's alone
+            hurwitz, zetac = found, cupyx.scipy.special.zetac
+            found = lambda x, *q: hurwitz(x, *q) if q else zetac(x) + 1  # noqa: E731
+        return None if found is None else self._of_promoted_dtype(found)
+
+    def _of_promoted_dtype(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, its result of the dtype its arguments promote to: CuPy's has single for half."""
+
+        def compute(*args: Any) -> Any:
+            y = function(*args)
+            if len(args) == 1 and args[0].dtype == y.dtype:
+                return y
+            want = self._cupy.result_type(*args)
+            return y.astype(want) if want.kind == y.dtype.kind and want != y.dtype else y
+
+        return compute
 
 
 def _is_beyond(bound: Any, dtype: Any, below: bool) -> bool:
