@@ -9,11 +9,11 @@ import numpy as np
 
 from ..backends.registry import BY_TYPE
 from ..errors import (
-    AnomalyError,
     AxisError,
     BackendError,
     DeviceError,
     DTypeError,
+    GradientError,
     ShapeError,
     UnknownOperandError,
 )
@@ -171,7 +171,7 @@ def explain(error: Exception, name: str, values: Any) -> Exception:
     if len(devices) > 1:
         return DeviceError(_mixed(name, values))
     # About the numbers, known by that name; and what a backend says it cannot do.
-    if isinstance(error, (np.linalg.LinAlgError, AnomalyError, BackendError)):
+    if isinstance(error, (np.linalg.LinAlgError, GradientError, BackendError)):
         return error
     if len(arrays) > 1 and isinstance(error, (ValueError, RuntimeError)):
         shapes = [tuple(a.shape) for a in arrays]

@@ -127,7 +127,8 @@ class TorchBackend(Backend):
         return _not_recorded("asarray", array.clone(memory_format=torch.contiguous_format))
 
     def dlpack(self, array: torch.Tensor, **keywords: Any) -> Any:
-        return self.copy(array).__dlpack__(**keywords)
+        # PyTorch cannot forbid to write: memory is shared with those alone who ask for it.
+        return (array if keywords.get("copy") is False else self.copy(array)).__dlpack__(**keywords)
 
     def is_view(self, result: torch.Tensor, array: torch.Tensor) -> bool:
         return indexing.shares_memory(result, array)
