@@ -69,7 +69,9 @@ SLOPES = np.array([
     (1.0, -0.366512920582, 1.396593476237, -0.9543776095),
     (2.5, -0.978313839613, 0.9443127142595, -0.26842325023),
     (20.0, 3.25434059354, 0.0441794371398, -0.0010750736307),
+    (90.0, 4.30186506, 0.01226973199631, -7.066816584e-5),
     (300.0, 5.41494692054, 0.003839994485423, -6.7148829171e-6),
+    (2990.0, 8.0230, 0.0003311380463367, -5.5196105325e-8),
     (10000.0, 9.20777246184, 0.000100130119282, -5.0088155868e-9),
     (10000.0, 9.25746831396, 9.766373850467e-5, -4.8449948302e-9),
 ])  # fmt: skip
@@ -83,7 +85,13 @@ def test_slopes_of_gamma_numbers(device):
         dualad.zeros(1, dtype=wide, device=device)
     except dualad.DTypeError:
         wide = None
-    for dtype, first, second in ((wide, 1e-8, 1e-6), (dualad.float32, 1e-5 if wide else 1e-3, None)):
+    for dtype, first, second in (
+        (
+            wide,
+            *((1e-8, 1e-6) if device == "cpu" else (1e-6, 1e-3)),
+        ),  # other libraries' incomplete gammas are rougher
+        (dualad.float32, 1e-5 if wide else 1e-4, None if wide else 1e-2),
+    ):
         if dtype is None:
             continue
         a, log_z = (dualad.asarray(c.astype(dtype.name), device=device) for c in SLOPES[:, :2].T)
