@@ -8,10 +8,15 @@ from __future__ import annotations
 from dualad.backends import Backend, hookimpl
 
 from .backend import JaxBackend
+from .dualad_in_jax import to_jax
 from .errors import TracedValueError
+from .jax_in_dualad import from_jax
 from .randomness import generator
+from .tensors import register
 
-__all__ = ["JaxBackend", "TracedValueError", "generator"]
+__all__ = ["JaxBackend", "TracedValueError", "from_jax", "generator", "to_jax"]
+
+register()
 
 
 @hookimpl

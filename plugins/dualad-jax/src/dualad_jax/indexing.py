@@ -28,7 +28,7 @@ class Indexing(Backend):
     """
 
     def getitem(self, array: Array, *, key: Key) -> Array:
-        known, shape, key = self._prepared(key, array.shape)
+        known, _shape, key = self._prepared(key, array.shape)
         if is_basic(key):
             return array[key]
         if _has_flags(key):
