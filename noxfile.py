@@ -35,10 +35,9 @@ BACKENDS = ["numpy", "strict", "cupy", "torch", "jax", "dask"]
 EXTRAS = ("special", "graph", "distributed", "cuda12x", "cuda13x")
 PYTHONS = ["3.11", "3.12", "3.13"]
 
-# PyTorch without CUDA, a tenth of the download.
+# PyTorch without CUDA, a tenth of the download. It is of one version: the benchmarks' table is committed.
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-# The benchmarks' table is committed: it is made with one version.
-TORCH = "torch==2.13.0" if sys.platform == "darwin" else "torch==2.13.0+cpu"
+TORCH = "2.13.0"
 
 
 @nox.session
@@ -74,7 +73,7 @@ def digits(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure dualad beside hand-written NumPy, PyTorch and HIPS autograd."""
-    install_torch(session, TORCH)
+    install_torch(session)
     session.install("-e", ".[bench]")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
@@ -143,16 +142,17 @@ def install(session: nox.Session, backend: str, versions: dict[str, Version] = M
         "dask": ["-e", "plugins/dualad-dask[distributed]"],
     }.get(backend, ["-e", f"plugins/dualad-{backend}"])
     if backend == "torch":
-        install_torch(session, f"torch=={versions['torch']}" if versions else "torch")
+        install_torch(session, str(versions.get("torch", TORCH)))
     constraints = Path(session.create_tmp(), "versions.txt")
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()))
     session.install("--constraint", str(constraints), "-e", ".[test]", *plugin)
 
 
-def install_torch(session: nox.Session, requirement: str) -> None:
+def install_torch(session: nox.Session, version: str = TORCH) -> None:
     """Install PyTorch's CPU build; what it needs comes with whatever needs PyTorch."""
+    build = version if sys.platform == "darwin" else f"{version}+cpu"
     # An index that cannot be reached is not waited for: the build may lie on the disk.
-    session.install("--no-deps", "--retries", "0", "--index-url", TORCH_INDEX, requirement)
+    session.install("--no-deps", "--retries", "0", "--index-url", TORCH_INDEX, f"torch=={build}")
 
 
 def lowest(backend: str) -> dict[str, Version]:
