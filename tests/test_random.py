@@ -10,7 +10,9 @@ import pytest
 
 import dualad
 from dualad import random
-from dualad.backends import for_device
+from dualad.backends import Backend, for_device
+from dualad.backends.device import CPU
+from dualad.backends.numpy import NumpyBackend
 from dualad.testing.plugin import needs
 
 # Every function with the arguments of one call, to which generator=, dtype= and device= are added.
@@ -239,6 +241,48 @@ def test_threads_draw_in_turn_from_one_generator(device):
     assert together == alone
 
 
+class _Dice:
+    """A generator of no library: it counts."""
+
+    count = 0
+
+
+class _DiceBackend(NumpyBackend):
+    """NumPy's arrays with generators that draw integers and nothing else."""
+
+    integers = True
+
+    def random(self, generator, kind, shape, dtype, device, **parameters):
+        if kind == "integers" and self.integers:
+            generator.count += 1
+            return np.arange(np.prod(shape), dtype=dtype) % 7 + generator.count + parameters["low"]
+        return Backend.random(self, generator, kind, shape, dtype, device, **parameters)
+
+
+KINDS = {
+    "random": {}, "standard_normal": {}, "standard_gamma": {"a": 2.0}, "poisson": {"lam": 40.0},
+    "binomial": {"n": 90.0, "p": 0.5},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_library_lacks_is_drawn_by_numpy_from_integers_of_its_generator(kind):
+    backend = _DiceBackend()
+    parameters = {k: np.full((3, 4), v, np.float32) for k, v in KINDS[kind].items()}
+
+    def drawn(dice):
+        return backend.random(dice, kind, (3, 4), np.dtype("float32"), CPU, **parameters)
+
+    dice = _Dice()
+    first, second, again = drawn(dice), drawn(dice), drawn(_Dice())
+    assert (first.shape, first.dtype, dice.count) == ((3, 4), "float32", 2)
+    assert (first == again).all()
+    assert (first != second).any()
+    backend.integers = False
+    with pytest.raises(dualad.BackendError, match="the numpy backend draws no integers from its generators"):
+        drawn(dice)
+
+
 # -- functions that are run again --------------------------------------------------------------------
 
 
@@ -364,56 +408,3 @@ def test_nested_vmaps_of_numbers_with_parameters():
     drawn = rows("different", "same")
     assert len({r.tobytes() for r in drawn.reshape(6, 4)}) == 3
     assert np.ptp(drawn, axis=0).max() == 0
-
-
-# -- what goes wrong ---------------------------------------------------------------------------------
-
-WRONG = {
-    "a negative deviation": (lambda: dualad.normal(0.0, -1.0, (2,)), ValueError, "normal: std must be at least 0, got -1"),
-    "one of several": (lambda: dualad.normal(0.0, np.array([1.0, -2.0])), ValueError, "normal: std must be at least 0, got -2"),
-    "no deviation": (lambda: dualad.normal(0.0, np.array([1.0, np.nan])), ValueError, "normal: std must be at least 0, got nan"),
-    "ends in the wrong order": (lambda: dualad.uniform(2.0, 1.0), ValueError, "uniform: high - low must be at least 0"),
-    "no concentration": (lambda: random.gamma(0.0), ValueError, "gamma: shape must be greater than 0, got 0"),
-    "a negative scale": (lambda: random.laplace(0.0, -1.0), ValueError, "laplace: scale must be at least 0, got -1"),
-    "no probability": (lambda: dualad.bernoulli(1.5), ValueError, "bernoulli: p must be from 0 to 1, got 1.5"),
-    "probabilities that are integers": (lambda: dualad.bernoulli(dualad.ones(2, dtype=dualad.int32)), dualad.DTypeError, "bernoulli: probabilities cannot be dualad.int32"),
-    "a negative mean": (lambda: dualad.poisson(np.array([-1.0])), ValueError, "poisson: input must be at least 0, got -1"),
-    "a negative count": (lambda: dualad.binomial(-1, 0.5), ValueError, "binomial: count must be at least 0"),
-    "a complex mean": (lambda: dualad.normal(1j, 1.0), dualad.DTypeError, "normal: mean is complex, the numbers are real"),
-    "an integer that does not fit": (lambda: dualad.randint(0, 300, (2,), dtype=dualad.uint8), ValueError, "randint: integers from 0 to 299 do not fit into dualad.uint8"),
-    "integers that are complex": (lambda: dualad.randint(0, 3, (2,), dtype=dualad.complex64), dualad.DTypeError, "randint: integers cannot be dualad.complex64"),
-    "no integer between": (lambda: dualad.randint(3, 3, (2,)), ValueError, "randint: expects low < high, got 3 and 3"),
-    "an end that is none": (lambda: dualad.randint(0, 2.5, (2,)), TypeError, "randint: high must be an integer, got 2.5"),
-    "weights in three axes": (lambda: dualad.multinomial(np.ones((2, 2, 2)), 1), dualad.ShapeError, r"multinomial: expects weights of shape \(n,\) or \(m, n\)"),
-    "integer weights": (lambda: dualad.multinomial(np.array([1, 2]), 1), dualad.DTypeError, "multinomial: the numbers are real"),
-    "too many": (lambda: dualad.multinomial(np.ones(2), 3), ValueError, "multinomial: cannot draw 3 of 2 without replacement"),
-    "too many zeros": (lambda: dualad.multinomial(np.array([0.0, 1.0]), 2), ValueError, "multinomial: only 1 weights are not 0, and 2 are to be drawn"),
-    "zeros alone": (lambda: dualad.multinomial(np.zeros(2), 2, True), ValueError, "multinomial: only 0 weights are not 0"),
-    "a negative weight": (lambda: dualad.multinomial(np.array([-1.0, 2.0]), 1), ValueError, "multinomial: a weight must be at least 0, got -1"),
-    "too many choices": (lambda: random.choice(3, 4, replace=False), ValueError, "choice: cannot draw 4 of 3 without replacement"),
-    "nothing to choose": (lambda: random.choice(dualad.zeros(0)), ValueError, "choice: cannot draw 1 of 0"),
-    "probabilities of others": (lambda: random.choice(3, p=[0.5, 0.5]), dualad.ShapeError, r"choice: expects 3 probabilities, got shape \(2,\)"),
-    "a seed that is too great": (lambda: dualad.manual_seed(2**64), ValueError, r"manual_seed: the seed must be from -2\*\*63 to 2\*\*64 - 1"),
-    "a seed that is no integer": (lambda: dualad.manual_seed(1.5), TypeError, "manual_seed: the seed must be an integer, got 1.5"),
-    "the seed of a generator": (lambda: dualad.Generator().manual_seed("x"), TypeError, "Generator.manual_seed: the seed must be an integer"),
-    "a device that is none": (lambda: dualad.Generator("nowhere"), dualad.DeviceError, "nowhere"),
-    "a covariance that is none": (lambda: random.multivariate_normal(np.zeros(2), np.eye(3)), dualad.ShapeError, "multivariate_normal: expects a mean"),
-    "a concentration without an axis": (lambda: random.dirichlet(1.0), dualad.ShapeError, "dirichlet: alpha must have an axis"),
-    "an axis that is none": (lambda: random.permutation(dualad.ones(2), axis=1), dualad.AxisError, "permutation: axis 1 is out of bounds"),
-    "no integers in between": (lambda: dualad.zeros(2).random_(3, 3), ValueError, "random_: expects from_ < to, got 3 and 3"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_errors(name):
-    call, error, words = WRONG[name]
-    state = dualad.get_rng_state()
-    with pytest.raises(error, match=words):
-        call()
-    assert bool((dualad.get_rng_state() == state).all())
-
-
-def test_every_name_is_there_and_has_an_example():
-    assert random.__all__ == sorted(random.__all__)
-    for name in random.__all__:
-        assert ">>> " in (getattr(random, name).__doc__ or ""), name

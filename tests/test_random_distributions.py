@@ -197,6 +197,10 @@ def test_integers_as_floating_numbers(device):
     assert x.requires_grad
     assert set(listed(x.detach())) == {0.0, 1.0, 2.0}
     assert dualad.randperm(4, dtype=dualad.float32, device=device).dtype is dualad.float32
+
+
+def test_integers_that_int64_does_not_have(device):
+    needs(dualad.uint64, device)
     assert int(dualad.randint(2**63, 2**64, (1,), dtype=dualad.uint64, device=device)[0]) >= 2**63
 
 

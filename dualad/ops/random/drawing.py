@@ -243,7 +243,7 @@ def laid_out(values: list[Any], shape: tuple[int, ...], s: Source) -> list[Tenso
     laid = []
     for v in values:
         x = v if isinstance(v, Tensor) else ops.full((), v, dtype=s.dtype, device=s.device)
-        x = ops.broadcast_to(x, shape)
+        x = x if x.shape == shape else ops.broadcast_to(x, shape)
         if different:
             zero = ops.zeros((*(b.size for b in different), *shape), dtype=s.dtype, device=s.device)
             for b in different:
