@@ -27,7 +27,16 @@ from ..op import Op, Unary
 from ..rules import Joint, Linear
 from .common import one_axis, same_dtype
 from .conversion import asarray, place
-from .keys import Layout, is_traced, moves, overwritten, shape_of_read, unwrap_key, without_leading_ones
+from .keys import (
+    Layout,
+    is_elsewhere,
+    is_mask,
+    moves,
+    overwritten,
+    shape_of_read,
+    unwrap_key,
+    without_leading_ones,
+)  # fmt: skip
 
 LEAF_IN_PLACE = (
     "a leaf Variable that requires grad is being used in an in-place operation. "
@@ -71,8 +80,8 @@ def _zero_at(xp: Any, g: Any, like: Any, *, key: Any) -> Any:
 def _written_at(xp: Any, g: Any, like: Any, *, key: Any) -> Any:
     """Read the cotangent of what was written; where one element was written twice, of the last value."""
     read = xp.copy(xp.getitem(g, key=key))
-    if is_traced(key):
-        return xp.where(_is_last(read, key, g.shape), read, 0)
+    if is_elsewhere(key):
+        return read if is_mask(key) else xp.where(_is_last(read, key, g.shape), read, 0)
     lost = overwritten(key, g.shape)
     return read if lost is None else xp.setitem(read, 0, key=np.broadcast_to(lost, read.shape))
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..backends.base import is_basic
 from ..backends.registry import BY_TYPE, DTYPES
 from ..batching import apply, is_batched
+from ..dtypes import bool_
 from ..engine.tensor import Tensor
 from ..errors import BatchError
 
@@ -87,6 +88,19 @@ def is_traced(key: Any) -> bool:
         return any(map(is_traced, key))
     backend = BY_TYPE[type(key)]
     return backend is not None and backend.is_tracing(key)
+
+
+def is_elsewhere(key: Any) -> bool:
+    """Whether a key has indices that the host does not know, or would have to wait for, as on a GPU."""
+    if type(key) is tuple:
+        return any(map(is_elsewhere, key))
+    backend = BY_TYPE[type(key)]
+    return backend is not None and (backend.has_streams or backend.is_tracing(key))
+
+
+def is_mask(key: Any) -> bool:
+    """Whether a key is a boolean mask, which has no element twice."""
+    return BY_TYPE[type(key)] is not None and DTYPES[key.dtype] is bool_
 
 
 def shape_of_read(x: Any, *, key: Any) -> tuple[int, ...]:
