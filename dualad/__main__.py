@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(scaffold.next_steps(written))
         else:
             print(report())
-    except DualadError as error:
+    except (DualadError, OSError) as error:
         print(f"dualad: {error}", file=sys.stderr)
         return 1
     return 0
