@@ -219,9 +219,12 @@ class Walk:
                     node.saved = None
         except BaseException as error:
             reason = self._explained(error, node, g) if node is not None else error
-            if reason is error:
-                raise
-            raise reason from error
+            try:
+                if reason is error:
+                    raise
+                raise reason from error
+            finally:
+                del reason  # or the error would hold this frame, and this frame the error
         return reached
 
     def _explained(self, error: BaseException, node: Node, g: Any) -> BaseException:
