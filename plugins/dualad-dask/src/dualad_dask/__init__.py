@@ -81,6 +81,8 @@ class DaskBackend(Backend):
         return indexing.write(array, value, key)
 
     def scatter(self, g: Any, *, shape: tuple[int, ...], key: Any) -> Any:
+        if not g.size:
+            return namespace.zeros(shape, dtype=g.dtype)
         if is_basic(key):
             return indexing.add_basic(g, indexing.complete_basic(key, shape), shape)
         return indexing.add_at(g, key, shape)

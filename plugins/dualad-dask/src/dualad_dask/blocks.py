@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from typing import Any
 
 import dask.array as da
@@ -14,6 +15,16 @@ Array = Any  # a dask array
 def whole(x: Array, axes: Iterable[int]) -> Array:
     """Return the array in blocks that are not divided along the axes."""
     return x.rechunk(dict.fromkeys(axes, -1))
+
+
+def reshaped(x: Array, shape: tuple[int, ...]) -> Array:
+    """Return the elements in another shape; dask's own joins or divides whole axes only."""
+    if not prod(shape):
+        return da.zeros(shape, dtype=x.dtype, chunks=-1)
+    try:
+        return x.reshape(shape)
+    except NotImplementedError:
+        return x.reshape(-1).reshape(shape)
 
 
 def along(

@@ -17,6 +17,8 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
+from .blocks import reshaped
+
 Array = Any
 Key = Any
 
@@ -49,6 +51,12 @@ class Way:
         return (*self.axes, *(i for i in range(len(self.shape)) if i not in self.axes))
 
     @property
+    def shape_read(self) -> tuple[int, ...]:
+        """The shape of what is read."""
+        rest = [n for i, n in enumerate(self.shape) if i not in self.axes]
+        return (*rest[: self.place], *self.index_shape, *rest[self.place :])
+
+    @property
     def index_shape(self) -> tuple[int, ...]:
         """The shape to which the index arrays broadcast."""
         return np.broadcast_shapes(*(i.shape for i in self.indices))
@@ -60,28 +68,29 @@ class Way:
             flat = flat * self.shape[axis] + more
         if isinstance(flat, np.ndarray):
             return np.broadcast_to(flat, self.index_shape).reshape(-1)
-        return da.broadcast_to(flat, self.index_shape).reshape(-1)
+        return reshaped(da.broadcast_to(flat, self.index_shape), (prod(self.index_shape),))
 
     def rows(self, x: Array) -> Array:
         """Return an array of `shape` in rows."""
         y = x.transpose(self.order)
-        return y if len(self.axes) == 1 else y.reshape(-1, *y.shape[len(self.axes) :])
+        k = len(self.axes)
+        return y if k == 1 else reshaped(y, (prod(y.shape[:k]), *y.shape[k:]))
 
     def from_rows(self, y: Array) -> Array:
         """Undo `rows`."""
-        y = y.reshape([self.shape[i] for i in self.order])
+        y = reshaped(y, tuple(self.shape[i] for i in self.order))
         return y.transpose([self.order.index(i) for i in range(len(self.order))])
 
     def read_as_rows(self, g: Array) -> Array:
         """Return an array of the shape of what is read as the rows that are read."""
         k = len(self.index_shape)
         g = da.moveaxis(g, range(self.place, self.place + k), range(k))
-        return g.reshape(prod(g.shape[:k]), *g.shape[k:])
+        return reshaped(g, (prod(g.shape[:k]), *g.shape[k:]))
 
     def rows_as_read(self, y: Array) -> Array:
         """Undo `read_as_rows`."""
         k = len(self.index_shape)
-        y = y.reshape(*self.index_shape, *y.shape[1:])
+        y = reshaped(y, (*self.index_shape, *y.shape[1:]))
         return da.moveaxis(y, range(k), range(self.place, self.place + k))
 
 
@@ -175,14 +184,14 @@ def _counted(k: Any, n: int, axis: int) -> Any:
 def read(x: Array, key: Key) -> Array:
     """Return ``x[key]`` for a key that has an index array."""
     w = way(key, x.shape)
+    if not prod(w.shape_read):
+        return da.zeros(w.shape_read, dtype=x.dtype, chunks=-1)
     x = x[w.basic]
     if w.known and len(w.axes) == 1:
-        (axis,), index = w.axes, w.index()
-        y = da.take(x, index, axis=axis)
-        return y.reshape(*x.shape[:axis], *w.index_shape, *x.shape[axis + 1 :])
-    if w.known and prod(w.index_shape) and prod(w.shape):
+        return reshaped(da.take(x, w.index(), axis=w.axes[0]), w.shape_read)
+    if w.known:
         places: list[Any] = [slice(None)] * x.ndim
-        for axis, index in zip(w.axes, w.indices, strict=True):
+        for axis, index in zip(w.axes, np.broadcast_arrays(*w.indices), strict=True):
             places[axis] = index
         k = len(w.index_shape)
         return da.moveaxis(x.vindex[tuple(places)], range(k), range(w.place, w.place + k))
@@ -218,7 +227,9 @@ def _block_of_rows(out: Any, block: Any, index: Any, start: int) -> Any:
 def write(x: Array, value: Array, key: Key) -> Array:
     """Return x with ``x[key] = value`` done, for a key that has an index array."""
     w = way(key, x.shape)
-    value = da.broadcast_to(value, _shape_read(w))
+    value = da.broadcast_to(value, w.shape_read)
+    if not prod(value.shape):
+        return x
     inner = x[w.basic]
     new = w.from_rows(_at_rows(w.rows(inner), w.index(), w.read_as_rows(value), add=False))
     return new if w.whole else write_basic(x, new, w.basic)
@@ -226,16 +237,13 @@ def write(x: Array, value: Array, key: Key) -> Array:
 
 def write_basic(x: Array, value: Array, key: tuple[Any, ...]) -> Array:
     """Return x with ``x[key] = value`` done, for integers, slices and new axes."""
-    shape = np.broadcast_to(np.int8(0), x.shape)[key].shape
-    if not prod(shape):
+    value = da.broadcast_to(value, np.broadcast_to(np.int8(0), x.shape)[key].shape)
+    if not prod(value.shape):
         return x
-    if None in key:
-        value = da.broadcast_to(value, shape)
-        kept = tuple(k for k in key if k is not None)
-        value = value.reshape(np.broadcast_to(np.int8(0), x.shape)[kept].shape)
-        key = kept
+    # Dask writes at slices that go forward, which is all that is asked of it here.
+    value, places = _with_all_axes(value, key, x.shape)
     x = handle(x)
-    x[key] = value
+    x[tuple(slice(p.start, p.stop, p.step) for p in places)] = value
     return x
 
 
@@ -254,19 +262,12 @@ def add_at(g: Array, key: Key, shape: tuple[int, ...]) -> Array:
     return y if w.whole else add_basic(y, w.basic, shape)
 
 
-def _shape_read(w: Way) -> tuple[int, ...]:
-    rest = [n for i, n in enumerate(w.shape) if i not in w.axes]
-    return (*rest[: w.place], *w.index_shape, *rest[w.place :])
-
-
 def _at_rows(x: Array, index: Any, value: Array, add: bool) -> Array:
     """Return x with the rows of `value` added, or written, at an index.
 
     Each block of x takes the blocks of `value` one after the other, so that no more than a block of
     each is needed at a time.
     """
-    if not prod(value.shape):
-        return x
     value = value.rechunk(dict(enumerate(x.chunks[1:], 1)))
     starts = np.cumsum((0, *x.chunks[0]))
     parts = da.from_array(index, chunks=(value.chunks[0],)) if isinstance(index, np.ndarray) else index
@@ -302,18 +303,26 @@ def _block_at_rows(block: Any, index: Any, value: Any, start: int, add: bool) ->
 
 def add_basic(g: Array, key: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
     """Return zeros of a shape with g at integers, slices and new axes."""
-    axes = [k for k in key if k is not None]
-    # Of g's axes the new ones go, and one of length 1 comes for each integer.
-    g = g[tuple(0 if k is None else slice(None) if isinstance(k, slice) else None for k in key)]
-    for axis, (k, n) in enumerate(zip(axes, shape, strict=True)):
-        places = range(n)[k] if isinstance(k, slice) else range(n)[k % n : k % n + 1]
-        if places.step < 0:
-            g, places = da.flip(g, axis), places[::-1]
-        if places.step > 1 and len(places) > 1:
-            g = _spread(g, axis, places.step)
-        before, after = (places[0], n - 1 - places[-1]) if len(places) else (n, 0)
+    g, places = _with_all_axes(g, key, shape)
+    for axis, (p, n) in enumerate(zip(places, shape, strict=True)):
+        if p.step > 1 and len(p) > 1:
+            g = _spread(g, axis, p.step)
+        before, after = p[0], n - 1 - p[-1]
         g = da.concatenate([_zeros(g, axis, before), g, _zeros(g, axis, after)], axis=axis)
     return g
+
+
+def _with_all_axes(y: Array, key: tuple[Any, ...], shape: Sequence[int]) -> tuple[Array, list[range]]:
+    """Return what is read at a key with the axes of the array, none of them backwards, and its places."""
+    # The new axes go, and one of length 1 comes for each integer.
+    y = y[tuple(0 if k is None else slice(None) if isinstance(k, slice) else None for k in key)]
+    places = []
+    for axis, (k, n) in enumerate(zip((k for k in key if k is not None), shape, strict=True)):
+        p = range(n)[k] if isinstance(k, slice) else range(n)[k % n : k % n + 1]
+        if p.step < 0:
+            y, p = da.flip(y, axis), p[::-1]
+        places.append(p)
+    return y, places
 
 
 def _zeros(g: Array, axis: int, n: int) -> Array:

@@ -13,6 +13,7 @@ from numpy import float16 as float16
 
 from . import fft as fft
 from . import linalg as linalg
+from .blocks import reshaped
 
 Array = Any
 
@@ -55,11 +56,8 @@ def _below(x: Array, k: int) -> Array:
 
 
 def reshape(x: Array, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Array:
-    """Return the elements in another shape; dask's own joins or divides whole axes only."""
-    try:
-        y = da.reshape(x, shape)
-    except NotImplementedError:
-        y = x.reshape(-1).reshape(shape)
+    """Return the elements in another shape."""
+    y = reshaped(x, shape)
     return y.copy() if copy else y
 
 

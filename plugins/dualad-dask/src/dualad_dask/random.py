@@ -45,14 +45,15 @@ class Generator:
             kind=kind,
             names=names,
             numbers=numbers,
+            wanted=np.dtype(dtype),
             dtype=np.dtype(dtype),
             meta=np.empty((0,) * len(shape), dtype),
             token=tokenize(key, kind, names, numbers, str(dtype), *(b.name for b in blocks)),
         )
 
 
-def _block(*blocks: Any, key: Any, kind: str, names: Any, numbers: Any, dtype: Any, block_id: Any) -> Any:
+def _block(*blocks: Any, key: Any, kind: str, names: Any, numbers: Any, wanted: Any, block_id: Any) -> Any:
     sequence = np.random.SeedSequence(key[0], spawn_key=(key[1], *block_id))
     generator = np.random.Generator(np.random.PCG64(sequence))
     parameters = {**numbers, **dict(zip(names, blocks, strict=False))}
-    return get("numpy").random(generator, kind, blocks[0].shape, dtype, CPU, **parameters)
+    return get("numpy").random(generator, kind, blocks[0].shape, wanted, CPU, **parameters)
