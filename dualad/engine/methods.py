@@ -377,6 +377,14 @@ class Methods(Conversions):
         """Return the Tensor on a CUDA device, the first if none is named; see `to`."""
         return ops.to_cuda(self, device, non_blocking)
 
+    def pin_memory(self) -> Tensor:
+        """Return the Tensor, on the CPU, in memory from which a GPU copies while the program goes on."""
+        return ops.pin_memory(self)
+
+    def is_pinned(self) -> bool:
+        """Return whether the Tensor is in such memory."""
+        return bool(ops.is_pinned(self))
+
     def clone(self) -> Tensor:
         """Return a copy that stays in the graph."""
         return ops.clone(self)

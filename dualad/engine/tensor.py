@@ -276,6 +276,23 @@ class Tensor(Operators, Methods):
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._backend.dlpack_device(self._raw)
 
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Where the elements are on a GPU, by Numba's protocol; no attribute of a Tensor elsewhere.
+
+        Nor of one that is tracked: CuPy then leaves ``array * tensor`` to dualad, which differentiates it.
+        """
+        self._refresh()
+        if self._node is not None:
+            raise AttributeError(
+                "__cuda_array_interface__: the Tensor is tracked, and its elements would leave without their "
+                "history; use tensor.detach()"
+            )
+        interface = getattr(self._raw, "__cuda_array_interface__", None)
+        if interface is None:
+            raise AttributeError(f"__cuda_array_interface__: the Tensor is on {self.device}, not on a GPU")
+        return dict(interface)
+
     def item(self) -> Any:
         """Return the only element as a Python number, which has no history.
 

@@ -52,6 +52,7 @@ ops.read_rows, ops.write_rows, ops.shows_rows = gathering.read, gathering.writte
 ops.matmul, ops.dot = linalg.matmul, linalg.dot
 ops.matrix_transpose, ops.norm = manipulation.matrix_transpose, linalg.norm
 ops.to, ops.to_cuda, ops.tensor_type = moving.to, moving.to_cuda, moving.tensor_type
+ops.pin_memory, ops.is_pinned = moving.pin_memory, moving.is_pinned
 ops.of_list = array
 ops.bernoulli, ops.multinomial = discrete.bernoulli, discrete.multinomial
 ops.copy, ops.as_shape, ops.view = manipulation.clone, as_shape, manipulation.view

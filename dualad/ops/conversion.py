@@ -207,6 +207,9 @@ def _from_data(obj: Any, dtype: Any, device: Any, copy: bool | None) -> Tensor:
     wanted = optional_dtype(dtype)
     obj = plain_array(obj)
     backend = BY_TYPE[type(obj)]
+    if backend is None and hasattr(obj, "__cuda_array_interface__"):
+        backend, _ = place("cuda")
+        obj = backend.xp.asarray(obj)  # of the same memory
     if backend is not None and (backend.name != "numpy" or isinstance(obj, (np.ndarray, np.generic))):
         x = Tensor(_own(obj, backend, copy))
         DTYPES[x._value.dtype]  # refuses object arrays and strings here and not later

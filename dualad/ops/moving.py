@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends import Device
+from ..backends import Device, for_device
 from ..backends.registry import BY_TYPE, DTYPES
 from ..batching import broadcast
 from ..dtypes import ALIASES, BY_NAME, DType, as_dtype
 from ..engine import shapes
 from ..engine.node import Standin
 from ..engine.tensor import Tensor
+from ..errors import DeviceError
 from ..op import Unary
 from ..rules import Linear
 from .conversion import asarray, native, place, tensor, upload
@@ -90,6 +91,48 @@ def to_cuda(x: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor
         device = "cuda"
     device = Device("cuda", device) if isinstance(device, int) else Device(device)
     return to(x, device, non_blocking=non_blocking)
+
+
+def pin_memory(x: Tensor) -> Tensor:
+    """Return x, which is on the CPU, in pinned memory, from which a GPU copies while the program goes on.
+
+    No history goes with it.
+
+    Raises
+    ------
+    DeviceError
+        If x is not on the CPU, or there is no GPU.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> if dualad.cuda.is_available():
+    ...     x = dualad.ones(3).pin_memory().to("cuda", non_blocking=True)
+    """
+    if x.device.type != "cpu":
+        raise DeviceError(f"pin_memory: expected a Tensor on the CPU, got one on {x.device}")
+    if is_pinned(x):
+        return x
+    backend: Any = place("cuda")[0]
+    return Tensor(backend.pinned(x.detach().numpy()))
+
+
+def is_pinned(x: Tensor) -> bool:
+    """Return whether x is in pinned memory.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.ones(3).is_pinned()
+    False
+    """
+    if x.device.type != "cpu":
+        return False
+    try:
+        backend: Any = for_device(Device("cuda"))
+    except DeviceError:
+        return False
+    return bool(backend.is_pinned(x.detach().numpy())) if hasattr(backend, "is_pinned") else False
 
 
 # -- PyTorch's tensor types ----------------------------------------------------------------------

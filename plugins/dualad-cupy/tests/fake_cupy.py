@@ -104,8 +104,12 @@ class ndarray:
         )
 
     def __array_ufunc__(self, ufunc, method, *inputs, **keywords):
+        known = (ndarray, np.ndarray, np.generic, int, float, complex)
+        if not all(isinstance(x, known) or hasattr(x, "__cuda_array_interface__") for x in inputs):
+            return NotImplemented
         if method != "__call__" or ufunc.__name__ not in API["cupy"]:
             return NotImplemented
+        inputs = [x if isinstance(x, known) else sys.modules["cupy"].asarray(x) for x in inputs]
         return getattr(sys.modules["cupy"], ufunc.__name__)(*inputs, **keywords)
 
     def __len__(self):
@@ -319,7 +323,9 @@ def _give_operators():
     def binary(function, turned):
         def method(self, other):
             if not isinstance(other, (ndarray, int, float, complex, np.generic)):
-                return NotImplemented
+                if getattr(other, "__array_ufunc__", None) is None:
+                    return NotImplemented
+                return function(*((other, self) if turned else (self, other)))
             return _run(function, *((other, self) if turned else (self, other)))
 
         return method

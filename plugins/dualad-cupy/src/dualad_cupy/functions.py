@@ -60,7 +60,7 @@ class Functions:
         return None if found is None else self._of_promoted_dtype(found)
 
     def _of_promoted_dtype(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function, its result of the dtype its arguments promote to: CuPy's has single for half."""
+        """Return the function, its result of the dtype that its arguments promote to."""
 
         def compute(*args: Any) -> Any:
             y = function(*args)
