@@ -187,7 +187,7 @@ def test_every_method_is_tried():
     """But for other names, and for what is no function of values."""
     others = (
         "clamp clip_ fill mm moveaxis ndimension nelement reshape_as swapaxes "  # other names of what is tried
-        "half logical_and logical_not logical_or cuda to_device type is_inference "
+        "half logical_and logical_not logical_or cuda pin_memory is_pinned to_device type is_inference "
         "masked_select nonzero backward register_hook register_post_accumulate_grad_hook requires_grad_ retain_grad "
         "retains_grad"
     )
