@@ -1,4 +1,4 @@
-"""PyTorch's tensors as arrays: indexing as NumPy's, memory, PyTorch's autograd kept out, dtypes, randomness."""
+"""PyTorch's tensors as arrays: indexing as NumPy's, memory, its autograd kept out, dtypes, random numbers."""
 
 import subprocess
 import sys
@@ -53,7 +53,8 @@ KEYS = [
     I([0, 3, 3]), I([-1, 0]), I(2), I([], dtype=int), I([0, 1], dtype=np.uint8), I([[0, 1], [2, 3]]),
     (I([0, 3]), slice(None), I([1, 1])), (0, slice(None), I([1, 2])), (I([1, 2]), 0),
     (slice(None), I([1, 2]), 0), (I([[0], [1]]), I([[1, 2, 0]])), (slice(None), None, I([0, 1])),
-    (I(1), slice(None), I([2, 0])), (slice(4, 0, -1), I(1)), (slice(None, None, -1), I([0, 2]), slice(None, None, -2)),
+    (I(1), slice(None), I([2, 0])), (slice(4, 0, -1), I(1)),
+    (slice(None, None, -1), I([0, 2]), slice(None, None, -2)),
     I([True, False, True, False]), (I([True, False, True, False]), slice(None), I([1, 0])),
     np.arange(60).reshape(4, 5, 3) % 7 == 0, (slice(None), np.arange(15).reshape(5, 3) % 2 == 0),
 ]  # fmt: skip

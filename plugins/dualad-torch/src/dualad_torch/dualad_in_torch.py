@@ -17,6 +17,7 @@ from dualad.transforms import trees
 
 from .backend import DEVICE_TYPES
 from .indexing import shares_memory
+from .lists import filled
 
 #: A function of Tensors in a list that gives Tensors in a list.
 Function = Callable[[list[Tensor]], list[Tensor]]
@@ -71,14 +72,12 @@ def to_torch(f: Callable[..., Any]) -> Callable[..., Any]:
     def bridged(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = trees.flatten((args, kwargs))
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+        xs, others = [leaves[i] for i in places], filled(leaves, places, [None] * len(places))
         out: Any = None
 
         def flat(tensors: list[Tensor]) -> list[Tensor]:
             nonlocal out
-            filled = list(leaves)
-            for i, t in zip(places, tensors, strict=True):
-                filled[i] = t
-            positional, named = trees.unflatten(structure, filled)
+            positional, named = trees.unflatten(structure, filled(others, places, tensors))
             found, kind = trees.flatten(f(*positional, **named))
             taken = [i for i, y in enumerate(found) if isinstance(y, Tensor | torch.Tensor)]
             home = tensors[0].device if tensors else dualad.device("torch")
@@ -86,11 +85,10 @@ def to_torch(f: Callable[..., Any]) -> Callable[..., Any]:
             out = [None if i in taken else y for i, y in enumerate(found)], taken, kind
             return ys
 
-        ys = _called(flat, name, [leaves[i] for i in places])
+        ys = _called(flat, name, xs)
         rest, taken, kind = out
-        for i, y in zip(taken, ys, strict=True):
-            rest[i] = y
-        return trees.unflatten(kind, rest)
+        # The outputs lead to `flat`, which must not lead back to them.
+        return trees.unflatten(kind, filled(rest, taken, ys))
 
     return bridged
 
@@ -132,7 +130,7 @@ class _Call:
         with noting(self._draws):
             if self.live:
                 ys, self._pullback = dualad.vjp(
-                    lambda *lively: self.function(_filled(tensors, self.live, lively)),
+                    lambda *lively: self.function(filled(tensors, self.live, lively)),
                     *(tensors[i] for i in self.live),
                 )
             else:
@@ -189,7 +187,7 @@ class _Call:
 
         def function(*lively: Tensor) -> list[Tensor]:
             with replaying(self._draws):
-                ys = self.function(_filled(xs, places, lively))
+                ys = self.function(filled(xs, places, lively))
             return [ys[i] for i in self.moving]
 
         return function
@@ -203,13 +201,6 @@ class _Call:
             return list(batched(*tensors))
 
         return function
-
-
-def _filled(tensors: list[Tensor], places: list[int], others: Sequence[Tensor]) -> list[Tensor]:
-    filled = list(tensors)
-    for i, t in zip(places, others, strict=True):
-        filled[i] = t
-    return filled
 
 
 class _Bridge(torch.autograd.Function):

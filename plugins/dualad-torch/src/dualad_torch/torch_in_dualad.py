@@ -19,7 +19,7 @@ from dualad.levels import is_live
 from dualad.transforms import trees
 from dualad.transforms.arguments import has_level
 
-from .indexing import is_alone
+from .lists import filled
 
 #: A function of torch.Tensors in a list that gives torch.Tensors in a list.
 Function = Callable[[list[torch.Tensor]], list[torch.Tensor]]
@@ -83,18 +83,14 @@ def from_torch(f: Callable[..., Any], *, device: Any = None) -> Callable[..., An
         leaves, structure = trees.flatten((args, kwargs))
         arrays = [i for i, x in enumerate(leaves) if _is_array(x)]
         live = [i for i in arrays if has_level(leaves[i])]
-        given = list(leaves)
-        for i in arrays:
-            if i not in live:
-                given[i] = _to_native(leaves[i], where, shares=False)
+        constant = [i for i in arrays if i not in live]
+        others = filled(leaves, live, [None] * len(live))
+        others = filled(others, constant, [_to_native(leaves[i], where, shares=False) for i in constant])
         out: Any = None
 
         def flat(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
             nonlocal out
-            filled = list(given)
-            for i, t in zip(live, tensors, strict=True):
-                filled[i] = t
-            positional, named = trees.unflatten(structure, filled)
+            positional, named = trees.unflatten(structure, filled(others, live, tensors))
             found, kind = trees.flatten(f(*positional, **named))
             taken = [i for i, y in enumerate(found) if isinstance(y, torch.Tensor)]
             out = [None if i in taken else y for i, y in enumerate(found)], taken, kind
@@ -104,9 +100,7 @@ def from_torch(f: Callable[..., Any], *, device: Any = None) -> Callable[..., An
         ys = _called(flat, where, home, [leaves[i] for i in live])
         rest, taken, kind = out
         like = [leaves[i] for i in arrays] or [0.0]
-        for i, y in zip(taken, ys, strict=True):
-            rest[i] = trees.like_inputs(y, like)
-        return trees.unflatten(kind, rest)
+        return trees.unflatten(kind, filled(rest, taken, [trees.like_inputs(y, like) for y in ys]))
 
     return bridged
 
@@ -138,7 +132,7 @@ def _to_native(x: Any, where: torch.device | None, shares: bool) -> torch.Tensor
 def _from_native(y: torch.Tensor, home: Device) -> Tensor:
     """Return a torch.Tensor as a Tensor on a device, which shares memory with nothing that others hold."""
     own = y if y._base is None else y._base
-    made_here = own.grad_fn is not None or is_alone(own)  # no argument, no parameter and no buffer
+    made_here = own.grad_fn is not None  # and so is no argument, no parameter and no buffer
     plain = y.detach().resolve_conj().resolve_neg()
     if home.type == "cpu" and plain.device.type == "cpu" and made_here and plain.dtype is not torch.bfloat16:
         return dualad.asarray(plain.numpy(), copy=False)
@@ -211,11 +205,8 @@ class _Call:
             xs, gs = tensors[:count], tensors[count:]
 
             def outputs(*lively: torch.Tensor) -> tuple[torch.Tensor, ...]:
-                filled = list(xs)
-                for i, x in zip(live, lively, strict=True):
-                    filled[i] = x
                 with _replayed(self._random):
-                    ys = self.function(filled)
+                    ys = self.function(filled(xs, live, lively))
                 return tuple(ys[i] for i in self.moving)
 
             return _pulled(outputs, [xs[i] for i in live], gs)
@@ -294,7 +285,8 @@ class _Bridge(dualad.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gs: Tensor) -> tuple[Any, ...]:
         call, xs = ctx.call, ctx.saved_tensors
-        if call.has_graph() and not dualad.is_grad_enabled():
+        differentiated = dualad.is_grad_enabled() and any(map(has_level, (*xs, *gs)))
+        if call.has_graph() and not differentiated:
             return (None, *call.pull(gs))
         live = [i for i, x in enumerate(xs) if x.dtype.is_differentiable]
         function = call.pulled(live, len(xs))

@@ -1,0 +1,344 @@
+"""Functions of dualad's that PyTorch differentiates, beside the same functions written in PyTorch."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from dualad_torch import to_torch
+
+import dualad
+
+# PyTorch says it of code of its own, when forward mode is first used.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+
+F64 = torch.float64
+
+
+def layer(x, p, power=2):
+    """Of dualad's functions: a pytree in, and one out, with integers and other things in it."""
+    y = dualad.sin(x * p["w"]) @ p["m"]
+    return {"y": y, "best": dualad.argmax(x), "power": power, "total": dualad.sum(x**power)}
+
+
+def same_layer(x, p, power=2):
+    y = torch.sin(x * p["w"]) @ p["m"]
+    return {"y": y, "best": torch.argmax(x), "power": power, "total": (x**power).sum()}
+
+
+def parts(f):
+    """Return the function of three tensors that gives what moves."""
+
+    def flat(x, w, m):
+        out = f(x, {"w": w, "m": m}, power=3)
+        return out["y"], out["total"]
+
+    return flat
+
+
+@pytest.fixture
+def arguments():
+    generator = torch.Generator().manual_seed(0)
+    shapes = (3,), (3,), (3, 2)
+    return [torch.randn(s, dtype=F64, generator=generator, requires_grad=True) for s in shapes]
+
+
+def test_values_and_structures(arguments):
+    x, w, m = arguments
+    out, want = (f(x, {"w": w, "m": m}, power=3) for f in (to_torch(layer), same_layer))
+    assert list(out) == list(want)
+    assert out["power"] == 3
+    assert out["best"].dtype is torch.int64
+    assert not out["best"].requires_grad
+    for name in ("y", "best", "total"):
+        torch.testing.assert_close(out[name], want[name])
+    assert to_torch(layer).__name__ == "layer"
+
+
+def test_gradients_of_first_and_second_order_in_both_modes(arguments):
+    f = parts(to_torch(layer))
+    assert torch.autograd.gradcheck(f, arguments, check_forward_ad=True, check_batched_grad=True)
+    assert torch.autograd.gradgradcheck(f, arguments, check_fwd_over_rev=True, check_rev_over_rev=True)
+
+
+def test_complex_arguments():
+    z = torch.randn(3, dtype=torch.complex128, requires_grad=True)
+    f = to_torch(lambda z: dualad.exp(z) * dualad.conj(z))
+    assert torch.autograd.gradcheck(f, (z,), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(f, (z,))
+
+
+def test_the_third_order(arguments):
+    def third(f, x):
+        for _ in range(3):
+            f = lambda x, f=f: torch.autograd.grad(f(x).sum(), x, create_graph=True)[0]  # noqa: E731
+        return f(x)
+
+    x = arguments[0]
+    torch.testing.assert_close(third(to_torch(lambda x: dualad.exp(x) * x), x), torch.exp(x) * (3 + x))
+
+
+@pytest.mark.parametrize(
+    ("transform", "shape"),
+    [
+        (torch.func.grad, (3,)),
+        (torch.func.jacfwd, (3,)),
+        (torch.func.jacrev, (3,)),
+        (torch.func.hessian, (3,)),
+        (lambda f: torch.func.grad(lambda x: torch.func.grad(f)(x).sum()), (3,)),
+        (lambda f: torch.func.jacfwd(torch.func.jacfwd(f)), (3,)),
+        (torch.vmap, (4, 3)),
+        (lambda f: torch.vmap(f, in_dims=1), (3, 4)),
+        (lambda f: torch.vmap(torch.func.grad(f)), (4, 3)),
+        (lambda f: torch.func.grad(lambda x: torch.vmap(f)(x).sum()), (4, 3)),
+        (lambda f: torch.vmap(torch.vmap(torch.func.hessian(f))), (2, 4, 3)),
+        (lambda f: torch.vmap(lambda x: torch.func.jvp(f, (x,), (x,))[1]), (4, 3)),
+    ],
+)
+def test_the_transforms_of_torch_func(arguments, transform, shape):
+    _, w, m = (a.detach() for a in arguments)
+
+    def scalar(f):
+        return lambda x: sum(y.sum() for y in parts(f)(x, w, m))
+
+    x = torch.randn(shape, dtype=F64, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(transform(scalar(to_torch(layer)))(x), transform(scalar(same_layer))(x))
+
+
+def test_vectorized_jacobians(arguments):
+    x = arguments[0]
+    jacobian = torch.autograd.functional.jacobian(to_torch(dualad.exp), x, vectorize=True)
+    torch.testing.assert_close(jacobian, torch.diag(torch.exp(x.detach())))
+
+
+def test_forward_mode_by_dual_numbers():
+    with torch.autograd.forward_ad.dual_level():
+        x = torch.autograd.forward_ad.make_dual(torch.tensor([0.0, 1.0]), torch.tensor([2.0, 3.0]))
+        value, tangent = torch.autograd.forward_ad.unpack_dual(to_torch(dualad.exp)(x))
+    torch.testing.assert_close(value, torch.exp(torch.tensor([0.0, 1.0])))
+    torch.testing.assert_close(tangent, torch.exp(torch.tensor([0.0, 1.0])) * torch.tensor([2.0, 3.0]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_dtypes_are_kept(dtype):
+    x = torch.ones(3, dtype=dtype, requires_grad=True)
+    y = to_torch(lambda x: dualad.sum(x * x))(x)
+    assert y.dtype is dtype
+    y.backward()
+    assert x.grad.dtype is dtype
+    assert x.grad.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_arguments_are_not_copied():
+    x, seen = torch.ones(3), []
+
+    @to_torch
+    def look(x):
+        seen.append(x._raw.data_ptr())
+        return x * 2
+
+    look(x)
+    assert seen == [x.data_ptr()]
+
+
+def test_a_function_that_computes_on_numpys_arrays():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = to_torch(lambda x: (x.to("cpu") ** 2).sum())(x)
+    assert y.device.type == "cpu"
+    y.backward()
+    assert x.grad.tolist() == [2.0, 4.0]
+
+
+def test_several_backward_passes_and_none():
+    f = to_torch(dualad.exp)
+    x = torch.tensor([0.0], requires_grad=True)
+    y = f(x)
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [2.0]
+    with pytest.raises(RuntimeError, match="second time"):
+        y.backward()
+    with torch.no_grad():
+        assert not f(x).requires_grad
+    with torch.inference_mode():
+        assert f(x).tolist() == [1.0]
+
+
+def test_only_those_gradients_come_that_are_wanted():
+    x, w = torch.ones(2, requires_grad=True), torch.ones(2)
+    f = to_torch(lambda x, w, c: x * w + c)
+    f(x, w, 3.0).sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+    assert w.grad is None
+    y = torch.ones(2, requires_grad=True)
+    assert torch.autograd.grad(f(x, y, 1).sum(), y)[0].tolist() == [1.0, 1.0]
+    a, b = to_torch(lambda x: (x * 2, x * 3))(x)
+    assert torch.autograd.grad(b.sum(), x)[0].tolist() == [3.0, 3.0]
+    assert a.tolist() == [2.0, 2.0]
+
+
+def test_without_tensors_it_is_called_all_the_same():
+    assert to_torch(lambda n: dualad.ones(n, device="torch"))(3).tolist() == [1.0, 1.0, 1.0]
+
+
+# -- writing in place ----------------------------------------------------------------------------
+
+
+def test_an_output_may_be_written_to():
+    x = torch.tensor([0.0, 1.0], requires_grad=True)
+    y = to_torch(dualad.exp)(x)
+    y.mul_(2)
+    y.sum().backward()
+    torch.testing.assert_close(x.grad, 2 * torch.exp(x.detach()))
+
+
+def test_an_argument_that_was_written_to_is_told_by_pytorch():
+    x = torch.tensor([0.0, 1.0], requires_grad=True)
+    z = x * 1
+    y = to_torch(dualad.exp)(z)
+    z.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_outputs_share_no_memory_with_arguments():
+    x = torch.zeros(4)
+    to_torch(lambda x: x.reshape(2, 2))(x).add_(1)
+    to_torch(lambda x: x)(x).add_(1)
+    assert x.tolist() == [0.0] * 4
+
+
+def test_a_function_that_writes_to_its_argument_leaves_the_callers_alone():
+    @to_torch
+    def f(x):
+        y = x * 1
+        x[0] = 7.0
+        return y.sum() + x.sum()
+
+    x = torch.ones(3, requires_grad=True)
+    f(x).backward()
+    assert x.tolist() == [1.0, 1.0, 1.0]
+    assert x.grad.tolist() == [1.0, 2.0, 2.0]
+
+
+def test_nothing_is_kept_when_the_output_is_gone():
+    x = torch.ones(3, requires_grad=True)
+    kept = []
+
+    def f(x):
+        y = dualad.exp(x)
+        kept.append(weakref.ref(y._raw if y._node is None else y._value))
+        return y * y
+
+    y = to_torch(f)(x)
+    gc.disable()
+    try:
+        assert kept[0]() is not None
+        del y
+        assert kept[0]() is None
+    finally:
+        gc.enable()
+
+
+# -- what differs from call to call --------------------------------------------------------------
+
+
+def test_random_numbers_are_the_same_in_second_derivatives():
+    def f(x):
+        return dualad.sum(dualad.rand(3, device="torch", dtype=dualad.float64) * x**3)
+
+    x = torch.ones(3, dtype=F64, requires_grad=True)
+    (g,) = torch.autograd.grad(to_torch(f)(x), x, create_graph=True)
+    (h,) = torch.autograd.grad(g.sum(), x)
+    torch.testing.assert_close(h, 2 * g.detach())
+
+
+def test_vmap_tells_whether_random_numbers_differ():
+    f = to_torch(lambda x: x + dualad.rand(2, device="torch"))
+    y = torch.vmap(f, randomness="different")(torch.zeros(3, 2))
+    assert len({tuple(row) for row in y.tolist()}) == 3
+    y = torch.vmap(f, randomness="same")(torch.zeros(3, 2))
+    assert len({tuple(row) for row in y.tolist()}) == 1
+    with pytest.raises(dualad.BatchError, match="randomness"):
+        torch.vmap(f)(torch.zeros(3, 2))
+
+
+# -- wrong inputs --------------------------------------------------------------------------------
+
+
+def test_what_is_no_function():
+    with pytest.raises(TypeError, match="to_torch: expected a function, got int"):
+        to_torch(3)
+
+
+def test_tensors_that_require_grad_and_are_no_arguments():
+    w = dualad.ones(2, device="torch", requires_grad=True)
+    f = to_torch(lambda x: x * w)
+    with pytest.raises(dualad.GradientError, match=r"to_torch of <lambda>: the function depends on a dualad"):
+        f(torch.ones(2))
+    assert f.__wrapped__(torch.ones(2)).requires_grad
+    with dualad.no_grad():
+        assert f(torch.ones(2)).tolist() == [1.0, 1.0]
+
+
+def test_an_error_of_the_function_comes_through():
+    with pytest.raises(dualad.ShapeError, match="add"):
+        to_torch(lambda x, y: x + y)(torch.ones(2, requires_grad=True), torch.ones(3))
+
+
+def test_a_gradient_that_is_missing():
+    x = torch.ones(2, dtype=F64, requires_grad=True)
+    y = to_torch(lambda x: dualad.special.jv(x, 1.0))(x)
+    with pytest.raises(dualad.MissingDerivativeError, match=r"special\.jv"):
+        y.sum().backward()
+
+
+# -- programs ------------------------------------------------------------------------------------
+
+
+def test_a_training_loop_of_pytorchs_with_a_layer_of_dualads():
+    """The layer solves linear equations; it learns the matrix that made the data."""
+
+    class Solve(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = torch.nn.Parameter(torch.eye(3, dtype=F64))
+            self.scale = torch.nn.Linear(3, 3, bias=False, dtype=F64)
+            self.solve = to_torch(lambda a, b: dualad.linalg.solve(a, b.T).T)
+
+        def forward(self, b):
+            return self.solve(self.a, self.scale(b))
+
+    torch.manual_seed(0)
+    model = Solve()
+    b = torch.randn(32, 3, dtype=F64)
+    target = torch.linalg.solve(torch.eye(3, dtype=F64) + 0.3 * torch.randn(3, 3, dtype=F64), b.T).T
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    losses = []
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(model(b), target)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 1e-3 * losses[0]
+    assert all(p.grad is not None and p.grad.dtype is F64 for p in model.parameters())
+
+
+def test_a_gradient_penalty_differentiates_through_the_layer():
+    norm = to_torch(lambda x: dualad.sqrt(dualad.sum(x * x)))
+    x = torch.tensor([3.0, 4.0], dtype=F64, requires_grad=True)
+    (g,) = torch.autograd.grad(norm(x), x, create_graph=True)
+    (g**2 * torch.tensor([1.0, 0.0], dtype=F64)).sum().backward()
+    torch.testing.assert_close(x.grad, torch.tensor([2 * 0.6 * 0.128, -2 * 0.6 * 0.096], dtype=F64))
+
+
+def test_dualads_function_inside_pytorchs_inside_dualads():
+    from dualad_torch import from_torch
+
+    inner = to_torch(dualad.sin)
+    f = from_torch(lambda x: inner(x) * x)
+    x = dualad.asarray([0.5, 1.0], dtype="float64")
+    got = dualad.grad(lambda x: dualad.grad(lambda x: f(x).sum())(x).sum())(x)
+    want = 2 * dualad.cos(x) - x * dualad.sin(x)
+    assert dualad.abs(got - want).max().item() < 1e-12
