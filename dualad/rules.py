@@ -32,7 +32,7 @@ from .engine.namespace import ops
 from .engine.node import Leaf, Standin, fresh_level
 from .engine.operands import PYTHON_SCALARS, type_name
 from .engine.recording import recording_from
-from .engine.shapes import kept
+from .engine.shapes import kept, reduced
 from .engine.tensor import Tensor, lift, raw_value
 from .engine.walk import Walk
 from .errors import GradientError, MissingDerivativeError
@@ -63,7 +63,9 @@ class Map:
     elementwise = False
     #: What gives the factor of a Scale without keywords: the walk need not go through `pull` then.
     factor_rule: Rule | None = None
-    #: Whether what the rule computes can be one kernel, where a backend makes such; see `_fused`.
+    #: Whether the rule computes element by element.
+    pointwise = False
+    #: Whether what it computes can be one kernel, where a backend makes such; see `_fused`.
     fuses = False
 
     def __init__(self, rule: Rule | None) -> None:
@@ -84,7 +86,7 @@ class Map:
         op.saves = op.saves or bool(self.reads)
         # A rule of a user's may read what changes from call to call, which a kernel would not notice.
         own = self.rule is not None and self.rule.__module__.partition(".")[0] == __package__
-        self.fuses = self.elementwise and own and not self.keywords
+        self.fuses = self.pointwise and own and not self.keywords
 
     def named(self, static: dict[str, Any]) -> dict[str, Any]:
         """Return those of the op's keyword arguments that the rule names."""
@@ -154,7 +156,7 @@ class Scale(Map):
         that depends on them; see `product`.
     """
 
-    elementwise = True
+    elementwise = pointwise = True
 
     def __init__(self, rule: Rule | float, singular: bool | Callable[..., bool] = False) -> None:
         super().__init__(rule if callable(rule) else None)
@@ -219,8 +221,9 @@ class Weighted(Scale):
     Parameters
     ----------
     rule : callable
-        The weights, ``rule(xp, *values, **keywords) -> p``, of the argument's shape. A
-        Differential could say the same; taping it took longer than the rest of a small network.
+        The weights, ``rule(xp, *values, **keywords) -> p``, of the argument's shape; the result is
+        given with the axes kept, of length 1. A Differential could say the same; taping it took longer
+        than the rest of a small network.
     """
 
     elementwise = False
@@ -231,14 +234,23 @@ class Weighted(Scale):
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         assert self.rule is not None
+        shape = kept(t.shape, static["axis"])
+        reads = self._kept(xp, reads, shape)
+        if xp.fuses and self.fuses:
+            total = self._fused(xp, self._times, t, shape, *reads)
+            return total if static["keepdims"] else xp.reshape(total, reduced(t, axis=static["axis"]))
         p = self.rule(xp, *reads, **self.named(static))
         return xp.sum(t * p, axis=static["axis"], keepdims=static["keepdims"])
 
     def pull(
         self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
     ) -> Any:
-        g = xp.reshape(g, kept(like.shape, static["axis"]))
-        return super().pull(xp, g, like, reads, static, is_complex, safe)
+        shape = kept(like.shape, static["axis"])
+        reads = self._kept(xp, reads, shape)
+        return super().pull(xp, xp.reshape(g, shape), like, reads, static, is_complex, safe)
+
+    def _kept(self, xp: Any, reads: Any, shape: tuple[int, ...]) -> list[Any]:
+        return [xp.reshape(v, shape) if k < 0 else v for v, k in zip(reads, self.reads, strict=True)]
 
 
 def product(xp: Any, g: Any, p: Any) -> Any:
@@ -286,7 +298,8 @@ class Linear(Map):
         elementwise: bool = False,
     ) -> None:
         super().__init__(rule)
-        self.in_place, self.writes, self.masks, self.elementwise = in_place, writes, masks, elementwise
+        self.in_place, self.writes, self.masks = in_place, writes, masks
+        self.elementwise = self.pointwise = elementwise
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         return call(t)

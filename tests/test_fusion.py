@@ -103,6 +103,17 @@ def test_both_modes_run_kernels_and_give_what_they_give_without(fusing):
         np.testing.assert_array_equal(g, want)
 
 
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_the_weights_of_a_reduction_and_their_product_are_one_kernel(fusing, keepdims):
+    norm = partial(dualad.linalg.vector_norm, axis=1, keepdims=keepdims)
+    (y, pull), unit = dualad.vjp(norm, X), X / np.sqrt((X * X).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(pull(np.ones_like(y))[0], unit)
+    tangent = dualad.jvp(norm, (X,), (np.ones_like(X),))[1]
+    np.testing.assert_allclose(tangent, unit.sum(axis=1, keepdims=keepdims))
+    assert tangent.shape == y.shape
+    assert fusing.run == ["norm_0", "norm_0, summed"]
+
+
 def test_a_cotangent_of_zero_wins_over_an_infinite_slope(fusing):
     g = dualad.grad(lambda x: dualad.where(x > 0, dualad.sqrt(x), 0).sum())(np.asarray([0.0, 4.0]))
     np.testing.assert_array_equal(g, [0.0, 0.25])

@@ -42,13 +42,13 @@ def _spread_mean(xp: Any, g: Any, like: Any, *, axis: Any) -> Any:
 
 def _extremal(xp: Any, x: Any, y: Any, *, axis: Any) -> Any:
     """Even weights on the elements that attain the extremum."""
-    at = astype(xp, x == xp.reshape(y, kept(x.shape, axis)), DTYPES[y.dtype])
+    at = astype(xp, x == y, DTYPES[y.dtype])
     return at / xp.sum(at, axis=axis, keepdims=True)
 
 
-def _radial(xp: Any, x: Any, y: Any, *, axis: Any) -> Any:
+def _radial(xp: Any, x: Any, y: Any) -> Any:
     """The direction of x; 0 where x is 0. `fit` takes the real part of a tangent along it."""
-    return conjugate(xp, elem.times_inverse(xp, x, xp.reshape(y, kept(x.shape, axis))))
+    return conjugate(xp, elem.times_inverse(xp, x, y))
 
 
 def _norm_of(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:

@@ -6,7 +6,7 @@ from math import inf, prod
 from typing import Any
 
 from ...batching import along
-from ...engine.shapes import kept, reduced, same
+from ...engine.shapes import reduced, same
 from ...engine.tensor import Tensor
 from ...op import Unary
 from ...rules import Differential, Weighted
@@ -42,9 +42,8 @@ def _logsumexp(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     return y if keepdims else xp.reshape(y, reduced(x, axis=axis))
 
 
-def _shares(xp: Any, x: Any, y: Any, *, axis: Any) -> Any:
+def _shares(xp: Any, x: Any, y: Any) -> Any:
     """exp(x - y); where y is infinite, 1 for the elements equal to it, and 0 if it is -inf."""
-    y = xp.reshape(y, kept(x.shape, axis))
     infinite = xp.abs(y) == inf
     exponent = xp.where(infinite, -inf, x) - xp.where(infinite, 0, y)
     return xp.exp(xp.where(infinite & (x == inf), 0, exponent))
