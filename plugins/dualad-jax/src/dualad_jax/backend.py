@@ -16,6 +16,7 @@ from dualad.backends import Backend, Device
 from dualad.errors import BackendError, DTypeError
 
 from .errors import values_needed
+from .functions import Fourier, cumulative_prod
 from .indexing import Indexing
 from .randomness import Randomness
 from .special import Special
@@ -46,6 +47,8 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
     device_types = ("jax",)
     array_types = (jax.Array, jax.core.Tracer)
     xp = jnp
+    fft = Fourier()
+    cumulative_prod = staticmethod(cumulative_prod)
 
     # -- devices -----------------------------------------------------------------------------
 

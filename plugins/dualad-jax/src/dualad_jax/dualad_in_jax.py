@@ -208,8 +208,8 @@ class Call:
             program, shapes = jax.make_jaxpr(self.run, return_shape=True)(*likes)
             if any(isinstance(c, jax.core.Tracer) for c in program.consts):
                 raise GradientError(
-                    f"{self.name}: the function depends on an array that JAX traces and that is not among its "
-                    "arguments, and JAX could not differentiate in it; make it an argument"
+                    f"{self.name}: the function depends on an array that JAX traces and that is not among "
+                    "its arguments, and JAX could not differentiate in it; make it an argument"
                 )
             self._shapes = list(shapes)
         return self._shapes
@@ -233,7 +233,7 @@ class Call:
         return Call(push, self.name, result, len(live), transposed)
 
     def pulled(self, live: list[int], avals: Sequence[Any]) -> Call:
-        """Return the call with the arguments, and cotangents of the outputs: it gives those of some arguments."""
+        """Return the call with the arguments, and cotangents of the outputs: it gives those of arguments."""
         moving, count = self.moving(avals), len(avals)
 
         def pull(tensors: list[Tensor]) -> list[Tensor]:

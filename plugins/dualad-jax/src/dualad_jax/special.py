@@ -59,8 +59,8 @@ class Special(Backend):
                 if name in _TRACED:
                     return _TRACED[name](*args)
                 raise TracedValueError(
-                    f"special.{name}: JAX has no such function, so SciPy computes it of values, and there are "
-                    "none while JAX traces the program; compute it outside"
+                    f"special.{name}: JAX has no such function, so SciPy computes it of values, and there "
+                    "are none while JAX traces the program; compute it outside"
                 )
             return by_scipy(*args)
 
