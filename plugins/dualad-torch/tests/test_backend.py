@@ -86,6 +86,23 @@ def test_a_value_with_leading_axes_of_length_one_is_written_as_by_numpy():
 
 
 @pytest.mark.parametrize(
+    ("key", "shape"),
+    [
+        (np.random.default_rng(0).integers(-3, 3, 100_000), (100_000,)),
+        (np.random.default_rng(0).integers(0, 3, (60, 40)), (40, 60)),
+        ((np.array([0, 0, 2]), slice(None, None, -1)), (4, 3)),
+        ((slice(None), np.array([1, 1])), (2, 3)),
+    ],
+    ids=["many", "in another order of memory", "backwards", "columns"],
+)
+def test_of_several_values_for_one_element_the_last_stays(key, shape):
+    x, values = np.zeros((3, 4) if isinstance(key, tuple) else 3), np.random.default_rng(1).random(shape).T
+    x[key] = values
+    there = torch.zeros(x.shape, dtype=torch.float64)
+    np.testing.assert_array_equal(BACKEND.setitem(there, torch.from_numpy(values), key=key), x)
+
+
+@pytest.mark.parametrize(
     ("key", "error", "message"),
     [
         (9, IndexError, "out of bounds"),

@@ -40,8 +40,31 @@ def write(array: torch.Tensor, value: Any, key: Key) -> torch.Tensor:
     ndim = target.ndim - len(given) + max(i.ndim for i in given)
     while value.ndim > ndim and value.shape[0] == 1:
         value = value[0]
+    if value.numel() > 1 and _may_repeat(target, indices):
+        value = _last_values(target, indices, value)
     torch.ops.aten.index_put_(target, indices, value)
     return array
+
+
+def _may_repeat(target: torch.Tensor, indices: Indices) -> bool:
+    """Whether indices may name an element several times; on a GPU the answer would have to be waited for."""
+    if target.device.type != "cpu":
+        return True
+    places = torch.zeros((), dtype=torch.int64)
+    for n, index in zip(target.shape, indices, strict=False):
+        if index is not None:
+            places = places * n + torch.where(index < 0, index + n, index)
+    return torch.unique(places).numel() < places.numel()
+
+
+def _last_values(target: torch.Tensor, indices: Indices, value: torch.Tensor) -> torch.Tensor:
+    """Return a value in which all that goes to one element is what goes there last: PyTorch keeps any."""
+    whole = torch.arange(target.numel(), device=target.device).reshape(target.shape)
+    places = torch.ops.aten.index(whole, indices)
+    order = torch.arange(places.numel(), device=target.device)
+    flat = places.reshape(-1)
+    last = torch.zeros_like(whole).reshape(-1).scatter_reduce_(0, flat, order, "amax")
+    return value.expand(places.shape).reshape(-1)[last[flat]].reshape(places.shape)
 
 
 def add(array: torch.Tensor, value: torch.Tensor, key: Key) -> torch.Tensor:

@@ -73,7 +73,7 @@ def from_torch(f: Callable[..., Any], *, device: Any = None) -> Callable[..., An
     >>> loss = lambda params, x: dualad_torch.from_torch(call)(params, x).sum()
     >>> params = {"weight": np.ones((1, 2)), "bias": np.zeros(1)}
     >>> dualad.grad(loss)(params, np.array([3.0, 4.0]))
-    {'bias': array([1.]), 'weight': array([[3., 4.]])}
+    {'weight': array([[3., 4.]]), 'bias': array([1.])}
     """
     trees.check_function("from_torch", f)
     where = None if device is None else torch.device(device)
