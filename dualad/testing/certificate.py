@@ -15,6 +15,10 @@ State = Literal["right", "wrong", "gap", "absent"]
 _MARKS: dict[State, str] = {"wrong": "FAIL", "gap": "gap", "right": "ok", "absent": "-"}
 
 
+#: How many places are named in which the same words were said as in the first.
+_SHOWN = 8
+
+
 @dataclass(frozen=True)
 class Finding:
     """What one check has found on one device.
@@ -155,14 +159,27 @@ class Certificate:
 
     def _fault_text(self) -> str:
         lines = []
-        for row, columns in self._grouped(self.faults).items():
-            for column, faults in columns.items():
-                first = faults[0]
-                count = len([f for f in self.findings if (f.row, f.column) == (row, column)])
-                several = f", in {len(faults)} of {count} cases" if count > 1 else ""
-                case = f" ({first.case})" if first.case else ""
-                lines.append(f"  {row}: {column}{several}; on {first.device}{case}:\n      {first.words}")
+        for words, groups in self._by_words().items():
+            lines.append(f"  {self._place(groups[0])}:\n      {words}")
+            if others := [f"{faults[0].row}: {faults[0].column}" for faults in groups[1:]]:
+                more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+                lines.append(f"      The same in {', '.join(others[:_SHOWN])}{more}")
         return "\n".join(["What is wrong:", *lines]) if lines else ""
+
+    def _by_words(self) -> dict[str, list[list[Finding]]]:
+        """Return the faults of each function and column, or check, by the words of the first."""
+        found: dict[str, list[list[Finding]]] = {}
+        for columns in self._grouped(self.faults).values():
+            for faults in columns.values():
+                found.setdefault(faults[0].words, []).append(faults)
+        return found
+
+    def _place(self, faults: list[Finding]) -> str:
+        first = faults[0]
+        count = len([f for f in self.findings if (f.row, f.column) == (first.row, first.column)])
+        several = f", in {len(faults)} of {count} cases" if count > 1 else ""
+        case = f" ({first.case})" if first.case else ""
+        return f"{first.row}: {first.column}{several}; on {first.device}{case}"
 
     def _gap_text(self) -> str:
         lines = []
@@ -243,7 +260,6 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     widths = [max(len(row[k]) for row in (head, *rows)) for k in range(len(head))]
-    lines = [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-    ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    padded = ([c.ljust(w) for c, w in zip(row, widths, strict=True)] for row in (head, *rows))
+    lines = ["  ".join(cells).rstrip() for cells in padded]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

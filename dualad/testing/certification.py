@@ -226,4 +226,4 @@ def _forget(backend: Backend, name: str) -> None:
 def _versions(backend: Backend) -> dict[str, str]:
     origin, _, version = backends.origin(backend).rpartition(" ")
     versions = {"dualad": __version__, "Python": platform.python_version()}
-    return {**versions, origin: version} if origin and version else versions
+    return {**versions, origin: version} if origin and version[:1].isdigit() else versions

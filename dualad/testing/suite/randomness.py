@@ -23,11 +23,15 @@ class _Drawing:
         self.generator = self.backend.generator(seed, self.device)
 
     def __call__(
-        self, kind: str, n: int, dtype: dualad.DType, generator: Any = None, **parameters: Any
+        self, kind: str, size: int, dtype: dualad.DType, /, generator: Any = None, **parameters: Any
     ) -> Any:
         native = self.backend.native_dtypes[dtype]
         source = self.generator if generator is None else generator
-        return self.backend.random(source, kind, (n,), native, self.device, **parameters)
+        for name, value in parameters.items():
+            if isinstance(value, float):  # these are arrays of the result's shape
+                full = np.full((size,), value, dtype.name)
+                parameters[name] = self.backend.from_numpy(full, self.device)
+        return self.backend.random(source, kind, (size,), native, self.device, **parameters)
 
 
 def _kinds(device: str) -> list[tuple[str, dualad.DType, dict[str, Any]]]:
@@ -37,6 +41,9 @@ def _kinds(device: str) -> list[tuple[str, dualad.DType, dict[str, Any]]]:
         ("random", real, {}),
         ("standard_normal", real, {}),
         ("integers", integer, {"low": -2, "high": 5}),
+        ("standard_gamma", real, {"a": 2.5}),
+        ("poisson", real, {"lam": 30.0}),
+        ("binomial", real, {"n": 90.0, "p": 0.4}),
     ]
 
 
@@ -100,12 +107,22 @@ def check_states(device: str) -> None:
         expect_equal(f"{kind}: what a restored generator gives", got, want)
 
 
+#: Of a kind and its parameters: the mean, the variance, and the fourth power of the distance from the mean.
+_MOMENTS: tuple[tuple[str, dict[str, Any], float, float, float], ...] = (
+    ("random", {}, 0.5, 1 / 12, 1 / 80),
+    ("standard_normal", {}, 0.0, 1.0, 3.0),
+    ("standard_gamma", {"a": 2.5}, 2.5, 2.5, 3 * 2.5**2 + 6 * 2.5),
+    ("poisson", {"lam": 30.0}, 30.0, 30.0, 30.0 + 3 * 30.0**2),
+    ("binomial", {"n": 90.0, "p": 0.4}, 36.0, 21.6, 21.6 * (1 + 3 * 88 * 0.24)),
+)
+
+
 def check_moments(device: str) -> None:
     """Means, variances and bounds are those of the distribution."""
     draw = _Drawing(device, 1)
     real = widest(False, device)
-    for kind, mean, variance, fourth in (("random", 0.5, 1 / 12, 1 / 80), ("standard_normal", 0.0, 1.0, 3.0)):
-        x = host(draw(kind, _MANY, real), device).astype(np.float64)
+    for kind, parameters, mean, variance, fourth in _MOMENTS:
+        x = host(draw(kind, _MANY, real, **parameters), device).astype(np.float64)
         # Six standard deviations of what is estimated: one run in 10**8 is further off.
         error = abs(x.mean() - mean) / (variance / _MANY) ** 0.5
         expect(error < 6, f"{kind}: the mean of {_MANY} numbers is {x.mean():.4f}, expected {mean}")
