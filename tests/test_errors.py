@@ -138,7 +138,10 @@ def test_axes_that_are_not_there(x):
 
 
 def test_places_that_are_not_there(x):
-    for key in (5, (0, 0), dualad.tensor([0, 2], dtype=dualad.int32, device=x.device)):
+    keys = [5, (0, 0), np.array([0, 2])]
+    if x.device.type != "cuda":  # there indices wrap around: to look at them would be to wait for them
+        keys.append(dualad.tensor([0, 2], dtype=dualad.int32, device=x.device))
+    for key in keys:
         with pytest.raises(dualad.AxisError, match="getitem"):
             x.detach()[key]
         with pytest.raises(dualad.AxisError, match="setitem"):

@@ -128,7 +128,8 @@ def test_bytes_that_ops_make(device):
     rows = _rows(p)
     assert rows["exp"].forward_bytes == rows["exp"].backward_bytes == 8 * N
     assert rows["multiply"].forward_bytes == 8 * N
-    assert (rows["sum"].forward_bytes, rows["sum"].backward_bytes) == (8, 8 * N)
+    assert rows["sum"].forward_bytes == 8
+    assert rows["sum"].backward_bytes in ((8 * N,) if device == "cpu" else (8 * N, 0))  # or a view
     if device == "cpu":  # a view makes nothing
         assert (rows["reshape"].forward_bytes, rows["reshape"].backward_bytes) == (0, 0)
 

@@ -5,6 +5,7 @@ This is no GPU: see `fake_cupy`.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 
@@ -35,6 +36,9 @@ def _function(name, numpy, parameters):
         return y if out is None else _in_place(lambda a, v: np.copyto(a, v), out, y)
 
     function.__name__ = function.__qualname__ = name
+    if parameters is not None:  # array-api-compat looks at it
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        function.__signature__ = inspect.Signature([inspect.Parameter(p, kind) for p in parameters])
     return function
 
 
