@@ -11,7 +11,7 @@ import numpy as np
 from ..backends.registry import BY_TYPE, DTYPES
 from ..engine import shapes
 from ..engine.lines import CALLERS, Line, record_line, user_line
-from ..engine.node import Batched, Dual, Node
+from ..engine.node import Batched, Dual, Node, Tended, is_packed
 from ..engine.operands import arrays_in
 from ..engine.recording import RECORDING, Observer, observers, set_observers
 from ..engine.tensor import Tensor
@@ -340,7 +340,7 @@ def _argument(op: Any, i: int) -> str:
 
 def _saved(node: Node, i: int) -> list[tuple[str, Any]]:
     """Return what the rule for an argument has read, by name; nothing where others may keep it."""
-    if type(node) is not Node or node.saved is None or node.saved[i] is None:
+    if type(node) not in (Node, Tended) or is_packed(node) or node.saved is None or node.saved[i] is None:
         return []
     places = node.op.maps_for(len(node.saved))[i].reads
     pairs = zip(places, node.saved[i], strict=True)
