@@ -158,7 +158,7 @@ def test_where_there_is_no_derivative(device):
         ):
             dualad.grad(f)(singular)
         with pytest.raises(
-            dualad.GradientError, match=f"linalg.{name}: there is no derivative here: Singular"
+            dualad.GradientError, match=f"(?i)linalg.{name}: there is no derivative here: .*singular"
         ):
             dualad.jvp(f, (singular,), (singular,))
     g = dualad.grad(linalg.det)(singular * float("nan"))

@@ -75,10 +75,12 @@ def to(
         elif a is not None:
             device = a
     wanted = x.dtype if dtype is None else as_dtype(dtype)
-    if wanted.itemsize < x.dtype.itemsize:  # the smaller of the two travels
-        y = astype(y, wanted)
     if device is not None:
-        _, device = place(device)
+        backend, device = place(device)
+        known = backend.has_dtype(x.dtype, device)
+        # The smaller of the two travels, if both devices have it.
+        if (wanted.itemsize < x.dtype.itemsize or not known) and x._backend.has_dtype(wanted, x.device):
+            y = astype(y, wanted)
         if device != x.device:
             y = _to_device(y, device=device, source=x.device, non_blocking=bool(non_blocking))
     y = astype(y, wanted, copy=False)

@@ -73,10 +73,14 @@ def add(array: torch.Tensor, value: torch.Tensor, key: Key) -> torch.Tensor:
         array[key] += value
         return array
     target, indices = _places(array, key)
-    if value.dtype is torch.float32 and value.device.type == "cpu" and value.numel() >= _IN_PARALLEL:
+    value = value.to(array.dtype)
+    if array.dtype in (torch.float16, torch.bfloat16):  # a sum of many is soon wrong in half precision
+        total = torch.zeros(target.shape, dtype=torch.float32, device=target.device)
+        target += torch.ops.aten.index_put_(total, indices, value.to(torch.float32), True).to(array.dtype)
+    elif value.dtype is torch.float32 and value.device.type == "cpu" and value.numel() >= _IN_PARALLEL:
         _add_in_order(target, indices, value)
     else:
-        torch.ops.aten.index_put_(target, indices, value.to(array.dtype), True)
+        torch.ops.aten.index_put_(target, indices, value, True)
     return array
 
 
