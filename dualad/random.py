@@ -1,7 +1,6 @@
 """Random numbers, under the names of ``torch.random`` and ``numpy.random``.
 
-The functions that PyTorch has take its arguments, the others NumPy's; all take ``generator=``,
-``dtype=`` and ``device=``.
+The functions that PyTorch has take its arguments, the others NumPy's; all take ``generator=``.
 """
 
 from .ops.random.basic import permutation, rand, rand_like, randint, randint_like, randn, randn_like, randperm

@@ -173,6 +173,10 @@ def test_dtypes_are_those_of_parameters(device):
     assert random.gamma(whole).dtype is dualad.normal(whole, 1).dtype is dualad.float32
     assert dualad.bernoulli(whole, 0.5).dtype is dualad.int32
     assert dualad.poisson(wide, dtype=dualad.int32).dtype is dualad.int32
+    for x in (dualad.poisson(wide, requires_grad=True), dualad.binomial(wide, 0.5, requires_grad=True),
+              random.geometric(wide, requires_grad=True)):  # fmt: skip
+        assert x.requires_grad
+        assert x.is_leaf
     dualad.set_default_dtype(dualad.float64)
     assert dualad.normal(0.0, 1.0, (2,)).dtype is random.beta(1, 2).dtype is dualad.float64
 

@@ -84,15 +84,16 @@ def bernoulli(
 
 
 def poisson(
-    input: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None
-) -> Tensor:
+    input: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Return counts with means of `input`.
 
     Parameters
     ----------
     input : array or number
         The means, not negative.
-    size, generator, device
+    size, generator, device, requires_grad
         See `bernoulli`.
     dtype : DType, optional
         Of the result; by default that of `input`, or the default dtype if it is a number or of integers.
@@ -111,19 +112,20 @@ def poisson(
     (lam,), shape, s = parameters("poisson", {"input": input}, size, None, device, generator)
     check("poisson", "input", lam, 0)
     counts = _poisson(*laid_out([lam], shape, s), stream=s.generator._stream)
-    return counts if dtype is None else counts.to(dtype)
+    return finish(counts if dtype is None else counts.to(dtype), requires_grad)
 
 
 def binomial(
-    count: Any, prob: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None
-) -> Tensor:
+    count: Any, prob: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Return how many of `count` trials succeed, each with the probability `prob`.
 
     Parameters
     ----------
     count, prob : array or number
         Whole numbers, not negative, and numbers from 0 to 1; they broadcast.
-    size, generator, dtype, device
+    size, generator, dtype, device, requires_grad
         See `poisson`.
 
     Raises
@@ -142,19 +144,20 @@ def binomial(
     check("binomial", "count", count, 0)
     check("binomial", "prob", prob, 0, 1)
     counts = _binomial(*laid_out([count, prob], shape, s), stream=s.generator._stream)
-    return counts if dtype is None else counts.to(dtype)
+    return finish(counts if dtype is None else counts.to(dtype), requires_grad)
 
 
 def geometric(
-    p: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None
-) -> Tensor:
+    p: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Return how many trials it takes until one succeeds: from 1 on.
 
     Parameters
     ----------
     p : array or number
         The probability that one succeeds, greater than 0 and at most 1.
-    size, generator, dtype, device
+    size, generator, dtype, device, requires_grad
         See `poisson`.
 
     Examples
@@ -169,7 +172,7 @@ def geometric(
     p = (p if isinstance(p, Tensor) else ops.full((), p, dtype=s.dtype, device=s.device)).detach()
     rate = -ops.log1p(-ops.minimum(p, 1 - finfo(s.dtype).eps))
     counts = ops.ceil(s.exponential(shape) / rate)
-    return counts if dtype is None else counts.to(dtype)
+    return finish(counts if dtype is None else counts.to(dtype), requires_grad)
 
 
 # -- choices -----------------------------------------------------------------------------------------
