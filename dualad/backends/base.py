@@ -118,6 +118,13 @@ class Backend:
         """Whether there can be arrays of that dtype on that device."""
         return dtype in self.native_dtypes
 
+    def advise_on_dtype(self, dtype: dtypes.DType, device: Device) -> str:
+        """Return what a user can do who wants a dtype that is not there; empty if nothing.
+
+        It ends the message of the error that he gets.
+        """
+        return ""
+
     def index_dtype(self, device: Device) -> str:
         """Return the name of the integer dtype that indices have on a device."""
         return "int64"

@@ -39,7 +39,8 @@ def native(backend: Backend, dtype: DType, device: Device) -> Any:
         If there are no arrays of it on that device.
     """
     if not backend.has_dtype(dtype, device):
-        raise DTypeError(f"the device {device} has no arrays of dtype {dtype}")
+        advice = backend.advise_on_dtype(dtype, device)
+        raise DTypeError(f"the device {device} has no arrays of dtype {dtype}" + (advice and f": {advice}"))
     return backend.native_dtypes[dtype]
 
 
