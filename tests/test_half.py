@@ -23,7 +23,9 @@ def test_gradients_are_of_the_dtype_and_right_to_its_digits(device, dtype):
     assert x.grad.dtype is dtype
     p = np.array(points)
     exact = np.cos(p) * p + np.sin(p) + 2
-    np.testing.assert_allclose(x.grad.to("cpu", dtype=dualad.float32).numpy(), exact, rtol=0, atol=8 * EPS[dtype])
+    np.testing.assert_allclose(
+        x.grad.to("cpu", dtype=dualad.float32).numpy(), exact, rtol=0, atol=8 * EPS[dtype]
+    )
 
 
 @pytest.mark.parametrize("dtype", HALVES)
@@ -47,7 +49,8 @@ def test_an_element_that_is_read_often_gathers_in_single_precision(device, dtype
 def test_numpy_has_no_bfloat16_and_says_so():
     with pytest.raises(dualad.DTypeError, match="the device cpu has no arrays of dtype dualad.bfloat16"):
         dualad.ones(2, dtype=dualad.bfloat16)
-    with pytest.raises(dualad.DTypeError, match="NumPy has no bfloat16; use float32"):
+    # NumPy before 2.4 says so in words of its own.
+    with pytest.raises(TypeError, match=r"NumPy has no bfloat16; use float32|interpret 'dualad.bfloat16'"):
         np.zeros(2, dtype=dualad.bfloat16)
 
 

@@ -173,9 +173,19 @@ VALUES = {
 }  # fmt: skip
 
 
+#: What NumPy itself cannot do, or does not tell, before 2.4.
+NEW = {"pad by axis", "a string"}
+
+
+def _skip_if_new(name):
+    if name in NEW and np.lib.NumpyVersion(np.__version__) < "2.4.0":
+        pytest.skip("NumPy has it from 2.4 on")
+
+
 @pytest.mark.filterwarnings("ignore:All-NaN|Mean of empty|Degrees of freedom|invalid value:RuntimeWarning")
 @pytest.mark.parametrize("name", VALUES)
 def test_values(name):
+    _skip_if_new(name)
     f, a = VALUES[name]
     want, got = np.asarray(f(a)), f(dualad.asarray(a))
     assert type(got) is dualad.Tensor
@@ -193,6 +203,7 @@ DEFAULTS = {
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_arguments_at_numpys_defaults_are_taken(name):
+    _skip_if_new(name)
     np.testing.assert_array_equal(DEFAULTS[name](dualad.asarray(M)).numpy(), DEFAULTS[name](M))
 
 

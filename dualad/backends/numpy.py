@@ -117,6 +117,10 @@ class NumpyBackend(Backend):
     def sum(self, x: Any, *, axis: tuple[int, ...] | None = None, keepdims: Any = False) -> Any:
         return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
+    def count_nonzero(self, x: Any, *, axis: tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
+        n = np.count_nonzero(x, axis=axis, keepdims=keepdims)
+        return np.intp(n) if isinstance(n, int) else n  # NumPy before 2.4 counts all in a Python int
+
     def special_function(self, name: str) -> Callable[..., Any]:
         return scipy_function(name)
 
