@@ -37,6 +37,12 @@ def test_a_real_allocation_that_fails_is_told_by_name():
         dualad.asarray(a) * dualad.asarray(b)
 
 
+def test_a_number_among_the_arguments_takes_no_memory():
+    x = dualad.broadcast_to(dualad.ones(1), (1 << 50,))
+    with pytest.raises(dualad.OutOfMemoryError, match="^add: out of memory on cpu"):
+        x + 1.0
+
+
 def test_the_error_says_what_the_graph_held(budget):
     x = dualad.ones(10_000, dtype=dualad.float64, requires_grad=True)
     y = dualad.exp(dualad.sin(x))

@@ -60,4 +60,5 @@ def describe_graph(error: OutOfMemoryError, nodes: list[Node]) -> None:
 
 
 def _size(arrays: list[Any]) -> int:
-    return sum(nbytes(a) for a in {id(a): a for a in arrays}.values())
+    known = {id(a): a for a in arrays if BY_TYPE[type(a)] is not None}  # no numbers
+    return sum(map(nbytes, known.values()))

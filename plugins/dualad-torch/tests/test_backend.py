@@ -295,6 +295,11 @@ def test_out_of_memory_is_known_by_pytorchs_words():
     assert BACKEND.is_out_of_memory(caught.value)
     assert BACKEND.is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not BACKEND.is_out_of_memory(RuntimeError("shapes do not fit"))
+    x = dualad.broadcast_to(dualad.ones(1, device="torch"), (2**50,))
+    with pytest.raises(
+        dualad.OutOfMemoryError, match=r"^add: out of memory on torch, .*can't allocate memory"
+    ):
+        x + 1.0
 
 
 def test_a_bug_report_names_pytorch():
