@@ -124,4 +124,4 @@ def _check_names(name: str, library: str, device: str) -> None:
 def _distribution(library: str) -> str:
     """Return the distribution that a module comes with: the installed one, or the one of its name."""
     top = library.partition(".")[0]
-    return packages_distributions().get(top, [top.replace("_", "-")])[0]
+    return re.sub(r"[-_.]+", "-", packages_distributions().get(top, [top])[0]).lower()
