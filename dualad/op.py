@@ -39,6 +39,7 @@ from .engine.recording import RECORDING, records
 from .engine.streams import note_stream
 from .engine.tensor import LEFT, Tensor, lift, of_class, plain, wrap
 from .errors import BatchError, OutOfMemoryError
+from .kernels import is_own
 from .rules import Joint, Map, Missing
 
 __all__ = ["REGISTRY", "Binary", "Op", "Unary"]
@@ -116,6 +117,7 @@ class Op:
         told = [m for m in maps if m is not None and type(m) is not Missing]
         elementwise = shape is shapes.elementwise and bool(told) and all(m.elementwise for m in told)
         self.batch = batch or (batching.broadcast if elementwise else batching.loop)
+        self.functions.pointwise = elementwise and is_own(compute)
         self.register()
 
     def register(self) -> None:

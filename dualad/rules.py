@@ -36,6 +36,7 @@ from .engine.shapes import kept, reduced
 from .engine.tensor import Tensor, lift, raw_value
 from .engine.walk import Walk
 from .errors import GradientError, MissingDerivativeError
+from .kernels import Kernels, is_own
 from .linear_tape import nonlinear_op
 
 Rule = Callable[..., Any]
@@ -65,12 +66,11 @@ class Map:
     factor_rule: Rule | None = None
     #: Whether the rule computes element by element.
     pointwise = False
-    #: Whether what it computes can be one kernel, where a backend makes such; see `_fused`.
-    fuses = False
+    #: What multiplies by what it computes, where a backend makes kernels.
+    kernels: Kernels | None = None
 
     def __init__(self, rule: Rule | None) -> None:
         self.rule = rule
-        self.kernels: dict[Any, Callable[..., Any]] = {}
 
     def bind(self, op: Any, position: int) -> None:
         """Learn which values the rule reads, by name, from the op it is told for."""
@@ -84,9 +84,8 @@ class Map:
         self.reads = tuple(-1 if n == "y" else places.index(n) for n in values)
         self.pick = _picker(self.reads)
         op.saves = op.saves or bool(self.reads)
-        # A rule of a user's may read what changes from call to call, which a kernel would not notice.
-        own = self.rule is not None and self.rule.__module__.partition(".")[0] == __package__
-        self.fuses = self.pointwise and own and not self.keywords
+        if self.rule is not None and self.pointwise and is_own(self.rule) and not self.keywords:
+            self.kernels = Kernels(f"{op.name}_{position}", self.rule, self._times, self._masked_times)
 
     def named(self, static: dict[str, Any]) -> dict[str, Any]:
         """Return those of the op's keyword arguments that the rule names."""
@@ -94,15 +93,14 @@ class Map:
             return {}
         return {k: self.position if k == "position" else static[k] for k in self.keywords}
 
-    def _fused(self, xp: Any, function: Callable[..., Any], g: Any, shape: Any, *args: Any) -> Any:
-        """Return ``function(xp, g, *args)``, an array of g's shape, summed to `shape`, as one kernel."""
-        summed = shape != g.shape and _is_broadcast(shape, g.shape)
-        key = (xp, function, summed)
-        kernel = self.kernels.get(key)
-        if kernel is None:
-            make = xp.fuse_sum if summed else xp.fuse
-            kernel = self.kernels[key] = make(function, f"{self.op.name}_{self.position}")
-        return kernel(shape, g, *args) if summed else kernel(g, *args)
+    def _times(self, xp: Any, g: Any, *reads: Any) -> Any:
+        """Return g, a tangent or cotangent, times what the rule gives."""
+        assert self.rule is not None
+        return g * self.rule(xp, *reads)
+
+    def _masked_times(self, xp: Any, g: Any, *reads: Any) -> Any:
+        assert self.rule is not None
+        return product(xp, g, self.rule(xp, *reads))
 
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         """Return the tangent of the result for the tangent `t` of the argument."""
@@ -116,12 +114,6 @@ class Map:
         If `safe`, a zero in g stays zero, whatever it is multiplied by.
         """
         raise NotImplementedError
-
-
-def _is_broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """Return whether an array of `shape` can have been broadcast to the shape `whole`."""
-    behind = whole[len(whole) - len(shape) :]
-    return len(shape) <= len(whole) and all(n in (1, m) for n, m in zip(shape, behind, strict=True))
 
 
 def _parameters(rule: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -171,9 +163,8 @@ class Scale(Map):
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         if self.rule is None:
             return self.times(xp, t)
-        if xp.fuses and self.fuses:
-            function = self._masked_times if self.is_singular(reads) else self._times
-            return self._fused(xp, function, t, t.shape, *reads)
+        if xp.fuses and self.kernels is not None and not self.kernels.is_value:
+            return self.kernels.run(xp, self.is_singular(reads), t, t.shape, *reads)
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:  # an op of several outputs has a factor for each
             return tuple(t * q for q in p)
@@ -188,23 +179,15 @@ class Scale(Map):
     ) -> Any:
         if self.rule is None:
             return self.times(xp, g)
-        if xp.fuses and self.fuses and not is_complex:
-            function = self._masked_times if safe or self.is_singular(reads) else self._times
-            return self._fused(xp, function, g, like.shape, *reads)
+        kernels = self.kernels if xp.fuses and not is_complex else None
+        if kernels is not None and (like.shape != g.shape or not kernels.is_value):
+            return kernels.run(xp, safe or self.is_singular(reads), g, like.shape, *reads)
         p = self.rule(xp, *reads, **self.named(static)) if self.keywords else self.rule(xp, *reads)
         if type(p) is tuple:
             return sum(a * conjugate(xp, q) for a, q in zip(g, p, strict=True))
         # Here is the complex convention: the adjoint of multiplying by p multiplies by conj(p).
         p = conjugate(xp, p) if is_complex else p
         return product(xp, g, p) if safe or self.is_singular(reads) else g * p
-
-    def _times(self, xp: Any, a: Any, *reads: Any) -> Any:
-        assert self.rule is not None
-        return a * self.rule(xp, *reads)
-
-    def _masked_times(self, xp: Any, a: Any, *reads: Any) -> Any:
-        assert self.rule is not None
-        return product(xp, a, self.rule(xp, *reads))
 
     def times(self, xp: Any, a: Any) -> Any:
         """Return the plain factor times `a`."""
@@ -236,8 +219,8 @@ class Weighted(Scale):
         assert self.rule is not None
         shape = kept(t.shape, static["axis"])
         reads = self._kept(xp, reads, shape)
-        if xp.fuses and self.fuses:
-            total = self._fused(xp, self._times, t, shape, *reads)
+        if xp.fuses and self.kernels is not None:
+            total = self.kernels.run(xp, False, t, shape, *reads)
             return total if static["keepdims"] else xp.reshape(total, reduced(t, axis=static["axis"]))
         p = self.rule(xp, *reads, **self.named(static))
         return xp.sum(t * p, axis=static["axis"], keepdims=static["keepdims"])
@@ -301,6 +284,12 @@ class Linear(Map):
         self.in_place, self.writes, self.masks = in_place, writes, masks
         self.elementwise = self.pointwise = elementwise
 
+    def _times(self, xp: Any, g: Any, *reads: Any) -> Any:
+        assert self.rule is not None
+        return self.rule(xp, g, None, *reads)
+
+    _masked_times = _times
+
     def push(self, xp: Any, t: Any, call: Any, reads: Any, static: Any) -> Any:
         return call(t)
 
@@ -308,8 +297,8 @@ class Linear(Map):
         self, xp: Any, g: Any, like: Any, reads: Any, static: Any, is_complex: bool, safe: bool = False
     ) -> Any:
         assert self.rule is not None
-        if xp.fuses and self.fuses and not is_complex:
-            return self._fused(xp, self.rule, g, like.shape, None, *reads)
+        if xp.fuses and self.kernels is not None and not is_complex:
+            return self.kernels.run(xp, False, g, like.shape, *reads)
         return self.rule(xp, g, like, *reads, **self.named(static))
 
 

@@ -42,6 +42,8 @@ class Functions(dict[type, Any]):
     def __init__(self, name: str, compute: Any = None) -> None:
         super().__init__(dict.fromkeys((Tensor, Standin, Batched, *PYTHON_SCALARS)))
         self.name, self.compute = name, compute
+        #: Whether `compute` goes element by element and depends on nothing else: it may be one kernel.
+        self.pointwise = False
 
     def __missing__(self, kind: type) -> Any:
         backend = BY_TYPE[kind]
@@ -49,7 +51,9 @@ class Functions(dict[type, Any]):
             return None
         function: Any
         if self.compute is not None:
-            function = partial(self.compute, SPACES[kind])
+            space = SPACES[kind]
+            fuses = self.pointwise and space.fuses
+            function = space.fuse(self.compute, self.name) if fuses else partial(self.compute, space)
         else:
             try:
                 function = backend.function(self.name)

@@ -75,7 +75,7 @@ def test_numbers_by_keyword_are_handed_over_at_each_call(cupy):
 
 
 def test_constants_belong_to_the_kernel_and_zeros_have_signs(cupy):
-    function = fused(cupy, lambda xp, x, c: x + c if c is not None else x * 2)
+    function = fused(cupy, lambda xp, x, c: x * 1 + c if c is not None else x * 1 * 2)
     for c in (None, 1, 1.0, True, 0.0, -0.0):
         y = function(np.asarray([-0.0], "float32"), c)
         expected = np.float32(-0.0) + c if c is not None else np.float32(-0.0)
@@ -86,9 +86,9 @@ def test_constants_belong_to_the_kernel_and_zeros_have_signs(cupy):
 
 def test_constants_without_end_do_not_make_kernels_without_end(cupy, monkeypatch):
     monkeypatch.setattr(kernels, "MOST_KERNELS", 3)
-    function = fused(cupy, lambda xp, x, c: x * c)
+    function = fused(cupy, lambda xp, x, c: x * c + 1)
     for i in range(8):
-        np.testing.assert_array_equal(function(X, i / 2), X * np.float32(i / 2))
+        np.testing.assert_array_equal(function(X, i / 2), X * np.float32(i / 2) + 1)
     assert len(cupy.made) == len(cupy.launched) == 3
 
 
@@ -107,6 +107,11 @@ def test_what_is_not_of_one_real_dtype_is_computed_plainly(cupy, args):
     y = fused(cupy, lambda xp, x, y: x * y)(*args)
     np.testing.assert_array_equal(y, args[0] * args[1])
     assert np.asarray(y).dtype == np.asarray(args[0] * args[1]).dtype
+    assert cupy.made == []
+
+
+def test_a_single_operation_is_left_to_cupys_own_kernel(cupy):
+    np.testing.assert_array_equal(fused(cupy, lambda xp, x, y: x * y)(X, X), X * X)
     assert cupy.made == []
 
 
@@ -133,10 +138,10 @@ def test_a_kernel_that_cannot_be_compiled_is_computed_plainly_and_reported_once(
         return launch
 
     cupy.ElementwiseKernel = refuse
-    function = fused(cupy, lambda xp, x: x * 2)
+    function = fused(cupy, lambda xp, x: x * 2 + 1)
     with pytest.warns(RuntimeWarning, match="dualad_f: this could not be compiled.*no such thing$"):
-        np.testing.assert_array_equal(function(X), X * 2)
-    np.testing.assert_array_equal(function(X), X * 2)  # where a warning would be an error
+        np.testing.assert_array_equal(function(X), X * 2 + 1)
+    np.testing.assert_array_equal(function(X), X * 2 + 1)  # where a warning would be an error
 
 
 # -- sums ------------------------------------------------------------------------------------------
@@ -211,7 +216,7 @@ def program(x, w, b):
     return (dualad.maximum(h, 0.1) / (1 + x * x) * dualad.sqrt(dualad.abs(w))).sum()
 
 
-def test_a_backward_pass_launches_one_kernel_for_each_product(fusing):
+def test_a_backward_pass_launches_one_kernel_for_each_factor_and_product(fusing):
     grads = dualad.grad(program, argnums=(0, 1, 2))(*ARGUMENTS)
     launched = sorted(fusing.launched)
     with pytest.MonkeyPatch.context() as patch:
@@ -219,17 +224,15 @@ def test_a_backward_pass_launches_one_kernel_for_each_product(fusing):
         expected = dualad.grad(program, argnums=(0, 1, 2))(*ARGUMENTS)
     for g, want in zip(grads, expected, strict=True):
         np.testing.assert_allclose(g, want, rtol=1e-5)
-    assert launched == sorted([
-        *["dualad_multiply_0"] * 3, *["dualad_multiply_1"] * 3, "dualad_divide_0", "dualad_divide_1",
-        "dualad_maximum_0", "dualad_tanh_0", "dualad_sqrt_0", "dualad_abs_0",
-    ])  # fmt: skip
+    names = ("abs_0", "divide_0", "divide_1", "maximum_0", "sqrt_0", "tanh_0")
+    assert launched == [f"dualad_{name}" for name in names]
 
 
-def test_a_push_launches_one_kernel_for_each_product(fusing):
+def test_a_push_launches_one_kernel_for_each_factor_and_product(fusing):
     x = ARGUMENTS[0]
-    y, t = dualad.jvp(lambda x: dualad.exp(dualad.sin(x)), (x,), (np.ones_like(x),))
-    np.testing.assert_allclose(t, np.exp(np.sin(x)) * np.cos(x), rtol=1e-5)
-    assert fusing.launched == ["dualad_sin_0", "dualad_exp_0"]
+    y, t = dualad.jvp(lambda x: dualad.tanh(dualad.sin(x)), (x,), (np.ones_like(x),))
+    np.testing.assert_allclose(t, np.cos(x) / np.cosh(np.sin(x)) ** 2, rtol=1e-5)
+    assert fusing.launched == ["dualad_sin_0", "dualad_tanh_0"]
     assert y.dtype == t.dtype == "float32"
 
 
@@ -245,7 +248,7 @@ def test_gradients_of_what_was_broadcast_are_summed_in_their_kernel(fusing):
     dx, dw = dualad.grad(lambda x, w: (x * w).sum(), argnums=(0, 1))(x, w)
     np.testing.assert_array_equal(dw, np.full(1200, 7, "float32"))
     np.testing.assert_array_equal(dx, np.broadcast_to(w, x.shape))
-    assert sorted(fusing.made) == ["dualad_multiply_0", "dualad_multiply_1"]
+    assert fusing.made == fusing.launched == ["dualad_multiply_1"]  # dx is a single operation
 
 
 def test_a_users_rule_is_not_traced_as_it_may_read_what_changes(fusing):

@@ -46,43 +46,36 @@ class Fused:
     def __init__(self, cupy: Any, function: Callable[..., Any], plain: Callable[..., Any], name: str) -> None:
         self.cupy, self.function, self.plain = cupy, function, plain
         self.name = "dualad_" + re.sub(r"\W", "_", name)
-        # What runs for each combination of dtypes, constants and names of numbers; None for `plain`.
-        self.kernels: dict[Any, Callable[..., Any] | None] = {}
+        #: What to call for each combination of dtypes, constants and names of numbers: `plain`, or a kernel.
+        self.known: dict[Any, Callable[..., Any]] = {}
 
     def __call__(self, *args: Any, **numbers: Any) -> Any:
         """Return ``function(xp, *args, **numbers)``."""
-        return self._run((), args, numbers)
+        return self._run(args, numbers, args)
 
-    def _run(self, where: tuple[Any, ...], args: Any, numbers: Any) -> Any:
-        """Launch the kernel, with what its launcher takes besides, or compute plainly."""
-        key = self._key(args, numbers)
-        kernels = self.kernels
-        if key not in kernels:
-            if len(kernels) >= MOST_KERNELS:
-                return self.plain(*where, *args, **numbers)
-            kernels[key] = self._kernel(args, numbers)
-        kernel = kernels[key]
-        if kernel is None:
-            return self.plain(*where, *args, **numbers)
+    def _run(self, args: Any, numbers: dict[str, Any], told: Any) -> Any:
+        """Call what is known for arguments like these, with all that it is to be told."""
+        ndarray = self.cupy.ndarray
+        # A constant by what is written for it: 0.0 is not -0.0.
+        key = tuple([a.dtype.char if isinstance(a, ndarray) else repr(a) for a in args])
+        if numbers:
+            key = (*key, *[(name, type(n)) for name, n in numbers.items()])
+        launch = self.known.get(key)
+        if launch is None:
+            if len(self.known) >= MOST_KERNELS:
+                return self.plain(*told, **numbers)
+            launch = self.known[key] = self._kernel(args, numbers) or self.plain
         try:
-            return kernel(*where, args, numbers)
+            return launch(*told, **numbers)
         except self.cupy.cuda.compiler.CompileException as error:
-            kernels[key] = None
+            self.known[key] = self.plain
             reason = str(error).strip().partition("\n")[0]
             warnings.warn(
                 f"{self.name}: this could not be compiled, and is computed step by step: {reason}",
                 RuntimeWarning,
                 stacklevel=3,
             )
-            return self.plain(*where, *args, **numbers)
-
-    def _key(self, args: Any, numbers: Any) -> Any:
-        """Return what a kernel depends on: arrays' dtypes, and constants, of which 0.0 is not -0.0."""
-        ndarray = self.cupy.ndarray
-        return (
-            *[a.dtype.char if isinstance(a, ndarray) else repr(a) for a in args],
-            *[(name, type(n)) for name, n in numbers.items()],
-        )
+            return self.plain(*told, **numbers)
 
     def _kernel(self, args: Any, numbers: Any) -> Callable[..., Any] | None:
         """Return what launches the kernel for arguments like these; None if there is none."""
@@ -101,9 +94,11 @@ class Fused:
             source = Source(self.function, dtype, places, numbers)
         except Exception:  # the plain calls are to raise it, if it is an error at all
             return None
-        return self._launcher(source)
+        return self._launcher(source, len(args))
 
-    def _launcher(self, source: Source) -> Callable[..., Any] | None:
+    def _launcher(self, source: Source, count: int) -> Callable[..., Any] | None:
+        if "\n" not in source.statements:  # a single operation, for which CuPy has a kernel
+            return None
         kernel = self.cupy.ElementwiseKernel(
             source.in_params,
             ", ".join(f"{source.dtype.name} y{i}" for i in range(len(source.results))),
@@ -112,8 +107,10 @@ class Fused:
             return_tuple=source.several,
             options=OPTIONS,
         )
+        if source.alike and len(source.arrays) == count and not source.numbers:
+            return kernel
 
-        def launch(args: Any, numbers: Any) -> Any:
+        def launch(*args: Any, **numbers: Any) -> Any:
             arrays = [args[i] for i in source.arrays]
             if not source.alike and any(a.shape != arrays[0].shape for a in arrays):
                 return self.plain(*args, **numbers)
@@ -135,9 +132,9 @@ class FusedSum(Fused):
         """Return ``function(xp, *args)``, summed to `shape`."""
         if prod(shape) < MANY_SUMS:
             return self.plain(shape, *args)
-        return self._run((shape,), args, {})
+        return self._run(args, {}, (shape, *args))
 
-    def _launcher(self, source: Source) -> Callable[..., Any] | None:
+    def _launcher(self, source: Source, count: int) -> Callable[..., Any] | None:
         if source.several:
             return None
         names = [f"x{i}" for i in source.arrays]
@@ -159,7 +156,7 @@ class FusedSum(Fused):
             options=OPTIONS,
         )
 
-        def launch(shape: tuple[int, ...], args: Any, numbers: Any) -> Any:
+        def launch(shape: tuple[int, ...], *args: Any) -> Any:
             arrays = [args[i] for i in source.arrays]
             whole = np.broadcast_shapes(*(a.shape for a in arrays))
             extra = len(whole) - len(shape)

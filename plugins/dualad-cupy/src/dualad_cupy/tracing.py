@@ -272,6 +272,10 @@ class TracedNamespace:
             raise UntraceableError("zeros of integers")
         return self._trace.add("real", "0", [x])  # it reads x for its shape
 
+    def clip(self, x: Expression, min: Any, max: Any) -> Expression:
+        y = x if min is None else self.maximum(x, min)
+        return y if max is None else self.minimum(y, max)
+
     def masked_product(self, g: Expression, p: Any) -> Expression:
         return g * self.where(g == 0, 0, p)
 
