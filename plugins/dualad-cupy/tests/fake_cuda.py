@@ -10,13 +10,23 @@ from __future__ import annotations
 import ctypes
 import types
 from collections import defaultdict
+from contextlib import contextmanager
 from threading import local
 
 NULL, PER_THREAD = 0, 2
 
 
+class DeviceSynchronized(RuntimeError):
+    """`cupyx.DeviceSynchronized`."""
+
+    def __init__(self, message="Device synchronization was detected while disallowed."):
+        super().__init__(message)
+
+
 class Counts:
     """What tests look at: how often the host waited or read, and what was read too early."""
+
+    allowed = True
 
     def __init__(self):
         self.reset()
@@ -26,6 +36,8 @@ class Counts:
         self.races = []
 
     def wait(self):
+        if not self.allowed:
+            raise DeviceSynchronized
         self.synchronizations += 1
 
     def read(self):
@@ -35,6 +47,16 @@ class Counts:
 
 counts = Counts()
 devices = 2
+
+
+@contextmanager
+def allow_synchronize(allow):
+    """`cupyx.allow_synchronize`."""
+    before, counts.allowed = counts.allowed, allow
+    try:
+        yield
+    finally:
+        counts.allowed = before
 
 
 class _Thread(local):

@@ -252,6 +252,7 @@ def modules():
     cupy.random = types.ModuleType("cupy.random")
     cupy.random.Generator, cupy.random.Philox4x3210 = Generator, Philox4x3210
     cupyx = types.ModuleType("cupyx")
+    cupyx.allow_synchronize, cupyx.DeviceSynchronized = cuda.allow_synchronize, cuda.DeviceSynchronized
     cupyx.scatter_add = _scatter(np.add, "iIlLqQefd")
     cupyx.scatter_max = _scatter(np.maximum, "iIlLqQfd")
     cupyx.scipy = types.ModuleType("cupyx.scipy")
