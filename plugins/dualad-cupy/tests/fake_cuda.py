@@ -337,6 +337,7 @@ def properties(device):
 def module():
     """Return what stands for the module `cupy.cuda`."""
     cuda = types.ModuleType("cupy.cuda")
+    cuda.counts = counts
     cuda.runtime = types.SimpleNamespace(
         getDeviceCount=lambda: devices,
         getDevice=lambda: _thread.device,
