@@ -101,6 +101,9 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
     def has_dtype(self, dtype: dtypes.DType, device: Device) -> bool:
         return dtype.name not in _WIDE or _has_wide()
 
+    def advise_on_dtype(self, dtype: dtypes.DType, device: Device) -> str:
+        return X64 if dtype.name in _WIDE else ""
+
     def index_dtype(self, device: Device) -> str:
         return "int64" if _has_wide() else "int32"
 

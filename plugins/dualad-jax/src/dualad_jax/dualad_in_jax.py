@@ -21,7 +21,6 @@ from jax.interpreters import ad, batching, mlir
 import dualad
 from dualad import Tensor
 from dualad.backends.registry import BY_TYPE
-from dualad.engine.draws import Draws, noting, replaying
 from dualad.engine.tensor import raw_value
 from dualad.errors import DTypeError, GradientError, ShapeError
 from dualad.transforms import trees
@@ -66,6 +65,7 @@ def to_jax(f: Callable[..., Any], *, result: Any = None) -> Callable[..., Any]:
     arguments of f: one that it closes over is an error, JAX's or dualad's.
 
     Derivatives run f once more; where that is compiled together, XLA leaves out what is computed twice.
+    Random numbers would be others then: make them arguments, or a key from which f draws (`generator`).
 
     Examples
     --------
@@ -141,6 +141,10 @@ def _as_array(x: Any) -> Array:
     return jnp.asarray(x)
 
 
+def _is_key(x: Array) -> bool:
+    return bool(jnp.issubdtype(x.dtype, jax.dtypes.prng_key))
+
+
 class Call:
     """A call of a function from JAX.
 
@@ -168,14 +172,13 @@ class Call:
     ) -> None:
         self.function, self.name, self.linear, self.transposed = function, name, linear, transposed
         self.result = None if result is None else list(result)
-        self.draws = Draws()
         self._shapes: list[Any] | None = self.result
 
     def run(self, *arrays: Array) -> list[Array]:
         """Return what the function gives of JAX's arrays."""
         if self.result is not None:
             return list(jax.pure_callback(self._on_host, self.result, *arrays))
-        ys = self._called([dualad.asarray(a, copy=False) for a in arrays])
+        ys = self._called([a if _is_key(a) else dualad.asarray(a, copy=False) for a in arrays])
         return [raw_value(y if y.device.type == "jax" else y.to("jax")) for y in ys]
 
     def _on_host(self, *arrays: Any) -> list[np.ndarray]:
@@ -191,9 +194,7 @@ class Call:
         return [a.astype(s.dtype) for a, s in zip(got, self.result, strict=True)]
 
     def _called(self, tensors: list[Tensor]) -> list[Tensor]:
-        self.draws = Draws()
-        with noting(self.draws):
-            ys = self.function(tensors)
+        ys = self.function(tensors)
         if any(y.requires_grad for y in ys):
             raise GradientError(
                 f"{self.name}: the function depends on a dualad Tensor that requires grad and is not among "
@@ -255,8 +256,7 @@ class Call:
             filled = list(xs)
             for i, x in zip(live, lively, strict=True):
                 filled[i] = x
-            with replaying(self.draws):
-                ys = self.function(filled)
+            ys = self.function(filled)
             return [ys[i] for i in moving]
 
         return function

@@ -68,8 +68,9 @@ def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
 
     >>> loss = dualad_jax.from_jax(lambda p, x: jnp.sum(x @ p["w"] + p["b"]))
     >>> p = {"w": dualad.ones(2), "b": dualad.tensor(0.5)}
-    >>> dualad.grad(loss)(p, dualad.tensor([[3.0, 4.0]]))
-    {'b': tensor(1.), 'w': tensor([3., 4.])}
+    >>> gradients = dualad.grad(loss)(p, dualad.tensor([[3.0, 4.0]]))
+    >>> gradients["w"], gradients["b"]
+    (tensor([3., 4.]), tensor(1.))
     """
     trees.check_function("from_jax", f)
 

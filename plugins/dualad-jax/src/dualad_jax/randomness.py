@@ -13,6 +13,7 @@ from jax.core import Tracer
 
 import dualad
 from dualad.backends import Backend, Device
+from dualad.engine.tensor import raw_value
 from dualad.errors import DTypeError
 
 from .errors import TracedValueError
@@ -65,8 +66,9 @@ class Randomness(Backend):
         return self._keys(list(divmod(seed, _HALF)), device)
 
     def _keys(self, data: list[int], device: Device, count: int = 0) -> Keys:
-        where = jax.device_put(np.array(data, np.uint32), self.native_device(device))
-        return Keys(jax.random.wrap_key_data(where, impl=_KIND), count)
+        with jax.ensure_compile_time_eval():  # it may outlive a program in which it is first asked for
+            where = jax.device_put(np.array(data, np.uint32), self.native_device(device))
+            return Keys(jax.random.wrap_key_data(where, impl=_KIND), count)
 
     def copy_generator(self, generator: Keys) -> Keys:
         return Keys(generator.key, generator.count)
@@ -147,6 +149,7 @@ def generator(key: Array) -> dualad.Generator:
     >>> bool((noisy(jax.random.key(0), x) == noisy(jax.random.key(1), x)).any())
     False
     """
+    key = raw_value(key)
     if not isinstance(key, (jax.Array, Tracer)):
         raise DTypeError(
             f"generator: expected a key of JAX's, as jax.random.key gives it, got {type(key).__name__}"
