@@ -58,6 +58,16 @@ def matmul(x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
     return compat.matmul(x1, x2)
 
 
+def logaddexp(x1: Any, x2: Any) -> torch.Tensor:
+    """Return ``log(exp(x1) + exp(x2))``; one of the two may be a number."""
+    like = x1 if isinstance(x1, torch.Tensor) else x2
+    if not isinstance(x1, torch.Tensor):
+        x1 = like.new_full((), x1)
+    if not isinstance(x2, torch.Tensor):
+        x2 = like.new_full((), x2)
+    return compat.logaddexp(x1, x2)
+
+
 def _in_single(transform: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """Return a Fourier transform that takes numbers of half precision as those of single."""
 
@@ -79,6 +89,7 @@ OWN: dict[str, Callable[..., Any]] = {
     "fft.ifftn": _in_single(fft.ifftn),
     "fft.rfft": _in_single(torch.fft.rfft),
     "fft.rfftn": _in_single(fft.rfftn),
+    "logaddexp": logaddexp,
     "matmul": matmul,
     "linalg.vector_norm": vector_norm,
     "unique_all": unique_all,
