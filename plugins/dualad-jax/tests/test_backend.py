@@ -99,6 +99,29 @@ def test_a_state_is_saved_and_restored():
         BACKEND.restore_generator(b"{}", DEVICE)
 
 
+def test_sums_at_indices_are_in_order_where_that_is_asked_for(monkeypatch):
+    import dualad_jax.indexing
+
+    monkeypatch.setattr(dualad_jax.indexing, "_adds_in_order", lambda array: False)  # as on a GPU
+    x = dualad.asarray(np.arange(4.0), device="jax", requires_grad=True)
+    places = np.array([0, 3, 3, 3])
+    dualad.use_deterministic_algorithms(True)
+    try:
+        (x[places] * x[places]).sum().backward()
+        with pytest.raises(dualad.BackendError, match="has no deterministic algorithm"):
+            jax.jit(lambda i: dualad.grad(lambda x: dualad.sum(x[dualad.asarray(i)]))(x.detach()))(places)
+    finally:
+        dualad.use_deterministic_algorithms(False)
+    assert x.grad.tolist() == [0.0, 0.0, 0.0, 18.0]
+
+
+def test_running_out_of_memory_is_told_by_name():
+    x = dualad.ones(2**22, 1, device="jax")
+    with pytest.raises(dualad.errors.OutOfMemoryError):
+        x + x.T
+    assert (dualad.zeros(2, device="jax") + 1).tolist() == [1.0, 1.0]
+
+
 def run(program, **environment):
     """Run a program in a Python of its own: how many devices JAX has is settled when it starts."""
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", **environment}

@@ -78,7 +78,7 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
     def to_device(self, array: Array, device: Device, non_blocking: bool = False) -> Array:
         return array if self.is_tracing(array) else jax.device_put(array, self.native_device(device))
 
-    def from_numpy(self, array: np.ndarray, device: Device) -> Array:
+    def from_numpy(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Array:
         if array.dtype.name in _WIDE and not _has_wide():
             raise DTypeError(f"the device {device} has no arrays of dtype {array.dtype}: {X64}")
         return jnp.array(array, copy=True, device=self.native_device(device))
@@ -140,6 +140,14 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
     def describe(self, device: Device) -> str:
         native = self.native_device(device)
         return f"{native.platform}: {native.device_kind}"
+
+    def memory(self, device: Device) -> dict[str, int]:
+        stats = self.native_device(device).memory_stats() or {}  # of the CPU JAX knows nothing
+        named = {"allocated": "bytes_in_use", "reserved": "bytes_reserved", "total": "bytes_limit"}
+        return {ours: stats[theirs] for ours, theirs in named.items() if theirs in stats}
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
     def synchronize(self, device: Device) -> None:
         # Work is done in the order in which it is queued.

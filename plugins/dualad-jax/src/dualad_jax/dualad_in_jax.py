@@ -291,7 +291,7 @@ def _moves(aval: Any) -> bool:
 
 # -- the primitive -----------------------------------------------------------------------------------
 
-call_p = Primitive("dualad_call")
+call_p: Any = Primitive("dualad_call")
 call_p.multiple_results = True
 
 

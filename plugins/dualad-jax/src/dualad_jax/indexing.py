@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.core import Tracer
 
-from dualad.backends import Backend
+from dualad.backends import Backend, is_deterministic, report_nondeterministic
 from dualad.backends.base import is_basic
 from dualad.ops.keys import overwritten
 
@@ -51,6 +52,10 @@ class Indexing(Backend):
         if _has_flags(key):
             return super().index_add(array, value, key=key)
         value = _written(value, shape, array.dtype)
+        if is_deterministic() and not is_basic(key) and not _adds_in_order(array):
+            if known:
+                return super().index_add(array, value, key=key)
+            report_nondeterministic("index_add with an index that JAX traces", self.name)
         if array.dtype == np.bool_:  # whose sum is "or"
             return array.at[key].max(value, mode="promise_in_bounds" if known else "drop")
         return array.at[key].add(value, mode="promise_in_bounds" if known else "drop")
@@ -80,6 +85,13 @@ class Indexing(Backend):
             return k
         array = self.to_numpy(k)
         return array if array.dtype == np.bool_ else array.astype(np.intp)
+
+
+def _adds_in_order(array: Array) -> bool:
+    """Whether the terms that are added to one element are added in the same order each time."""
+    if isinstance(array, Tracer):
+        return jax.default_backend() != "gpu"
+    return all(d.platform != "gpu" for d in array.devices())
 
 
 def _has_flags(key: tuple[Any, ...]) -> bool:
