@@ -221,23 +221,42 @@ def test_a_function_that_writes_to_its_argument_leaves_the_callers_alone():
     assert x.grad.tolist() == [1.0, 2.0, 2.0]
 
 
-def test_nothing_is_kept_when_the_output_is_gone():
-    x = torch.ones(3, requires_grad=True)
+def kept_by(f):
+    """Return a function of a torch.Tensor, and whether what dualad keeps of its call is still there."""
     kept = []
 
-    def f(x):
+    @to_torch
+    def g(x):
         y = dualad.exp(x)
-        kept.append(weakref.ref(y._raw if y._node is None else y._value))
-        return y * y
+        kept.append(weakref.ref(y._value))
+        return f(y)
 
-    y = to_torch(f)(x)
-    gc.disable()
+    return g, lambda: kept[-1]() is not None
+
+
+def test_what_is_kept_goes_with_the_output():
+    x = torch.ones(3, requires_grad=True)
+    f, is_kept = kept_by(lambda y: y * y)
+    gc.disable()  # there is no cycle
     try:
-        assert kept[0]() is not None
+        y = f(x)
+        assert is_kept()
         del y
-        assert kept[0]() is None
+        assert not is_kept()
     finally:
         gc.enable()
+
+
+def test_what_is_kept_goes_with_the_backward_pass_unless_that_retains_the_graph():
+    x = torch.ones(3, requires_grad=True)
+    f, is_kept = kept_by(lambda y: y * y)
+    y = f(x).sum()
+    y.backward(retain_graph=True)
+    assert is_kept()
+    y.backward()
+    assert not is_kept()
+    with pytest.raises(RuntimeError, match="second time"):
+        y.backward()
 
 
 # -- what differs from call to call --------------------------------------------------------------

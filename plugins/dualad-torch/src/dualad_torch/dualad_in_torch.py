@@ -154,6 +154,10 @@ class _Call:
         """Whether there is a tape, of values to which nobody has written since."""
         return self._pullback is not None and all(a._version == version for a, version in self._kept)
 
+    def forget_tape(self) -> None:
+        """Give the memory of the tape back."""
+        self._pullback = None
+
     def pull(self, gs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Return the gradients of the live arguments by the tape."""
         moving = set(self.moving)
@@ -224,6 +228,9 @@ class _Bridge(torch.autograd.Function):
         call, xs = ctx.call, ctx.saved_tensors  # which raises if one has been written to
         if call.has_tape() and not torch.is_grad_enabled():
             pulled = dict(zip(call.live, call.pull(gs), strict=True))
+            torch.autograd.Variable._execution_engine.queue_callback(
+                functools.partial(_forget_with_pytorch, ctx)
+            )
         else:
             needed = [i for i in range(len(xs)) if ctx.needs_input_grad[i + 1]]
             function = call.pulled(needed, len(xs))
@@ -247,3 +254,11 @@ class _Bridge(torch.autograd.Function):
         outs = _Bridge.apply(batched, *xs)  # type: ignore[no-untyped-call]
         call.moving = batched.moving
         return outs, (0,) * len(outs)
+
+
+def _forget_with_pytorch(ctx: Any) -> None:
+    """At the end of a backward pass, let a tape go if PyTorch has let go of what it saved itself."""
+    try:
+        ctx.saved_tensors  # noqa: B018
+    except RuntimeError:
+        ctx.call.forget_tape()
