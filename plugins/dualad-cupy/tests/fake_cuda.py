@@ -346,7 +346,6 @@ def module():
         runtimeGetVersion=lambda: 13000,
         driverGetVersion=lambda: 13000,
         CUDARuntimeError=CUDARuntimeError,
-        errorMemoryAllocation=2,
         is_hip=False,
     )
     cuda.Device, cuda.Stream, cuda.ExternalStream, cuda.Event = Device, Stream, ExternalStream, Event

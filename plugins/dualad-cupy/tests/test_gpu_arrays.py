@@ -256,6 +256,13 @@ def test_out_of_memory_leaves_all_as_it_was_and_less_works():
         pool.set_limit(size=0)
 
 
+def test_cudas_own_error_is_about_memory_too():
+    error = BACKEND.cuda.runtime.CUDARuntimeError
+    assert BACKEND.is_out_of_memory(error(2))
+    assert not BACKEND.is_out_of_memory(error(700))
+    assert BACKEND.is_out_of_memory(MemoryError())
+
+
 # -- random numbers ----------------------------------------------------------------------------------
 
 

@@ -19,6 +19,8 @@ from .functions import Functions
 from .indexing import Indexing
 from .kernels import Fused, FusedSum
 
+_NO_MEMORY = 2  # cudaErrorMemoryAllocation, which CuPy has no name for in Python
+
 
 class CupyBackend(Backend):
     """CuPy's arrays on the GPUs that CUDA reports.
@@ -267,8 +269,7 @@ class CupyBackend(Backend):
     def is_out_of_memory(self, error: BaseException) -> bool:
         if isinstance(error, MemoryError):  # CuPy's OutOfMemoryError among them
             return True
-        runtime = self.cuda.runtime
-        return isinstance(error, runtime.CUDARuntimeError) and error.status == runtime.errorMemoryAllocation
+        return isinstance(error, self.cuda.runtime.CUDARuntimeError) and error.status == _NO_MEMORY
 
     # -- streams -----------------------------------------------------------------------------
 
