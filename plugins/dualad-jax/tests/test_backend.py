@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 
+import dualad_jax.indexing
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -100,8 +101,6 @@ def test_a_state_is_saved_and_restored():
 
 
 def test_sums_at_indices_are_in_order_where_that_is_asked_for(monkeypatch):
-    import dualad_jax.indexing
-
     monkeypatch.setattr(dualad_jax.indexing, "_adds_in_order", lambda array: False)  # as on a GPU
     x = dualad.asarray(np.arange(4.0), device="jax", requires_grad=True)
     places = np.array([0, 3, 3, 3])
@@ -116,9 +115,10 @@ def test_sums_at_indices_are_in_order_where_that_is_asked_for(monkeypatch):
 
 
 def test_running_out_of_memory_is_told_by_name():
-    x = dualad.ones(2**22, 1, device="jax")
-    with pytest.raises(dualad.errors.OutOfMemoryError):
-        x + x.T
+    with pytest.raises(RuntimeError) as caught:
+        jnp.zeros((2**24, 2**24))
+    assert BACKEND.is_out_of_memory(caught.value)
+    assert not BACKEND.is_out_of_memory(RuntimeError("something else"))
     assert (dualad.zeros(2, device="jax") + 1).tolist() == [1.0, 1.0]
 
 
@@ -154,8 +154,8 @@ def test_without_64_bit_types_what_asks_for_them_is_told_how_to_have_them():
         assert slope == 6.0
         f = jax.jit(dualad.grad(lambda x: dualad.sum(dualad.sin(x) ** 2)))
         assert f(jnp.ones(3)).dtype == jnp.float32
-        with jax.enable_x64(True):  # the answer is that of the moment
-            assert dualad.tensor([1, 2], device="jax").dtype is dualad.int64
+        jax.config.update("jax_enable_x64", True)  # the answer is that of the moment
+        assert dualad.tensor([1, 2], device="jax").dtype is dualad.int64
     """)
 
 

@@ -13,8 +13,9 @@ OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 @pytest.fixture(autouse=True)
 def _without_64_bit_types():
-    with jax.enable_x64(False):
-        yield
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", True)
 
 
 @pytest.mark.parametrize("name", MODULES)
