@@ -162,6 +162,21 @@ def test_the_badge_is_green_or_red(name):
     assert (certificate.badge()["message"], certificate.badge()["color"]) == want
 
 
+def test_what_could_not_be_checked_is_told():
+    class Toy(ToyBackend):
+        def has_dtype(self, dtype, device):
+            return dtype.itemsize < 8 and super().has_dtype(dtype, device)
+
+    with registered(Toy()) as toy:
+        certificate = certify(toy.name, only=["tanh", "hooks: from_numpy"], devices=[f"{toy.name}:0"])
+    assert certificate.passed, str(certificate)
+    assert _states(certificate, "tanh")["second order"] == "absent"
+    lines = [line.split() for line in str(certificate).splitlines()]
+    assert ["tanh", "ok", "ok", "ok", "-", "ok"] in lines
+    told = f"{toy.name}:0 has no double precision, in which second derivatives are compared: 4 checks"
+    assert told in str(certificate)
+
+
 def test_progress_is_told():
     told = []
     certify("numpy", only="moves", progress=lambda done, total: told.append((done, total)))

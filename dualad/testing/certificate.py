@@ -139,6 +139,7 @@ class Certificate:
             _table(("other checks", "", ""), self._other_rows()),
             self._fault_text(),
             self._gap_text(),
+            self._absent_text(),
             self.verdict,
         ]
         return "\n\n".join(p for p in parts if p)
@@ -188,6 +189,11 @@ class Certificate:
             lines.append(f"  {gap.name}: {gap.reason}{works}")
         return "\n".join(["Declared gaps:", *lines]) if lines else ""
 
+    def _absent_text(self) -> str:
+        counts = Counter(f.words for f in self.findings if f.state == "absent")
+        lines = [f"  {words}: {_counted(n, 'check')}" for words, n in counts.items()]
+        return "\n".join(["What was not checked:", *lines]) if lines else ""
+
     # -- as JSON -----------------------------------------------------------------------------
 
     def badge(self) -> dict[str, Any]:
@@ -224,6 +230,7 @@ class Certificate:
                 {"row": f.row, "column": f.column, "case": f.case, "device": f.device, "words": f.words}
                 for f in self.faults
             ],
+            "absent": dict(Counter(f.words for f in self.findings if f.state == "absent")),
             "gaps": {g.name: {"reason": g.reason, "works": g.works} for g in self.gaps},
             "seconds": round(self.seconds, 1),
         }

@@ -151,7 +151,7 @@ def run_check(check: Check, backend: Backend, device: str) -> Finding:
 
     manual_seed(0)
     try:
-        check.run(device)
+        check(device)
     except NotHere as reason:
         return finding("absent", str(reason))
     except Exception as error:

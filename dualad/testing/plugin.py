@@ -70,7 +70,7 @@ def run_check(check: Check, device: str) -> None:
 
     backend = backend_of(device)
     try:
-        check.run(device)
+        check(device)
     except NotHere as reason:
         pytest.skip(str(reason))
     except Exception as error:

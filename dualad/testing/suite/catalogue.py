@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from importlib.util import find_spec
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -58,10 +59,14 @@ class Check(NamedTuple):
     run: Callable[[str], None]
     is_first: bool = True
 
-    @property
-    def is_of_function(self) -> bool:
-        """Whether a function is checked, and not something else that a backend does."""
-        return self.column in COLUMNS
+    def __call__(self, device: str) -> None:
+        """Run the check on a device; functions for which SciPy is missing are `NotHere`."""
+        try:
+            self.run(device)
+        except BackendError as error:
+            if "needs SciPy" in str(error) and find_spec("scipy") is None:
+                raise NotHere("SciPy is not installed: pip install 'dualad[special]'") from None
+            raise
 
     def __str__(self) -> str:
         return "-".join(part.replace(" ", "_") for part in (self.row, self.column, self.case) if part)

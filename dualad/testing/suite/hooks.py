@@ -204,10 +204,6 @@ def check_fuse(device: str) -> None:
 
 def check_special_function(device: str) -> None:
     """`special_function` gives what SciPy has, on the device and in the dtype of the argument."""
-    try:
-        import scipy.special  # noqa: F401
-    except ModuleNotFoundError:
-        raise NotHere("SciPy is not installed") from None
     backend = backend_of(device)
     for dtype in (dualad.float32, dualad.float64):
         if has(dtype, device):
