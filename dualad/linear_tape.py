@@ -9,12 +9,11 @@ from weakref import WeakSet
 
 import numpy as np
 
-from .backends.registry import BY_TYPE
 from .engine.fit import fit, zeros
 from .engine.modes import enable_grad
 from .engine.namespace import ops
 from .engine.node import Leaf, Node, Tended, fresh_level
-from .engine.operands import arrays_in
+from .engine.operands import is_traced
 from .engine.tensor import Tensor, raw_value, wrap
 from .engine.walk import Walk
 from .errors import GradientError
@@ -151,11 +150,6 @@ def nonlinear_op(nodes: Iterable[Node], origins: Iterable[Node]) -> str | None:
         ):
             return str(node.op.name)
     return None
-
-
-def is_traced(y: Tensor | None) -> bool:
-    """Return whether a Tensor's numbers are not known yet, as under ``jax.jit``."""
-    return any(BY_TYPE[type(a)].is_tracing(a) for a in arrays_in(y))  # type: ignore[union-attr]
 
 
 def not_zero(y: Tensor) -> bool:

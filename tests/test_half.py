@@ -47,7 +47,7 @@ def test_an_element_that_is_read_often_gathers_in_single_precision(device, dtype
 
 
 def test_numpy_has_no_bfloat16_and_says_so():
-    with pytest.raises(dualad.DTypeError, match="the device cpu has no arrays of dtype dualad.bfloat16"):
+    with pytest.raises(dualad.DTypeError, match=r"the device cpu has no arrays of dtype dualad\.bfloat16"):
         dualad.ones(2, dtype=dualad.bfloat16)
     # NumPy before 2.4 says so in words of its own.
     with pytest.raises(TypeError, match=r"NumPy has no bfloat16; use float32|interpret 'dualad.bfloat16'"):
@@ -69,7 +69,7 @@ def test_bfloat16_stays_beside_integers_and_widens_beside_other_floats():
 
 def test_bfloat16_goes_where_there_is_none_only_as_something_else(device):
     x = half([1.5, -3.0], dualad.bfloat16, device)
-    with pytest.raises(dualad.DTypeError, match="cpu has no arrays of dtype dualad.bfloat16"):
+    with pytest.raises(dualad.DTypeError, match=r"cpu has no arrays of dtype dualad\.bfloat16"):
         x.to("cpu")
     assert x.to("cpu", dtype=dualad.float32).tolist() == [1.5, -3.0]
     assert dualad.tensor([1.5, -3.0]).to(device, dtype=dualad.bfloat16).tolist() == [1.5, -3.0]
@@ -98,5 +98,5 @@ def test_random_numbers_of_half_precision_stay_below_one(device, dtype):
     needs(dtype, device)
     x = dualad.rand(20_000, dtype=dtype, device=device)
     assert x.dtype is dtype
-    assert 0 <= float(x.min())
+    assert float(x.min()) >= 0
     assert float(x.max()) < 1

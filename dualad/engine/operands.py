@@ -72,6 +72,20 @@ def arrays_in(value: Any) -> list[Any]:
     return [] if BY_TYPE[type(value)] is None else [value]
 
 
+def is_traced(value: Any) -> bool:
+    """Return whether arrays in a value are not known yet, as under ``jax.jit``."""
+    return any(BY_TYPE[type(a)].is_tracing(a) for a in arrays_in(value))  # type: ignore[union-attr]
+
+
+def is_elsewhere(value: Any) -> bool:
+    """Return whether arrays in a value are not known yet, or have to be waited for, as on a GPU."""
+    return any(
+        backend.has_streams or backend.is_tracing(a)
+        for a in arrays_in(value)
+        if (backend := BY_TYPE[type(a)]) is not None
+    )
+
+
 def plain_array(value: Any) -> Any:
     """Return a NumPy array of a subclass (a matrix, a memory map) as one of none; others as they are.
 

@@ -18,7 +18,7 @@ from ..backends.registry import BY_TYPE
 from ..batching import reshaped, spread
 from ..engine.namespace import SPACES, ops
 from ..engine.node import GROUND, Dual, Leaf
-from ..engine.operands import PYTHON_SCALARS
+from ..engine.operands import PYTHON_SCALARS, is_elsewhere
 from ..engine.recording import RECORDING
 from ..engine.tensor import Tensor, plain, raw_value
 from ..engine.views import assign, give, link, same_view, unshare
@@ -29,7 +29,6 @@ from .common import one_axis, same_dtype
 from .conversion import asarray, place
 from .keys import (
     Layout,
-    is_elsewhere,
     is_mask,
     moves,
     overwritten,

@@ -11,6 +11,7 @@ from ..backends.base import is_basic
 from ..backends.registry import BY_TYPE, DTYPES
 from ..batching import apply, is_batched
 from ..dtypes import bool_
+from ..engine.operands import is_traced
 from ..engine.tensor import Tensor
 from ..errors import BatchError
 
@@ -80,22 +81,6 @@ def for_numpy(key: Any) -> Any:
     if backend.is_tracing(key) and DTYPES[key.dtype].kind != "bool":
         return np.zeros(key.shape, dtype=np.intp)
     return backend.to_numpy(key)
-
-
-def is_traced(key: Any) -> bool:
-    """Whether a key has indices that are not known yet, as under ``jax.jit``."""
-    if type(key) is tuple:
-        return any(map(is_traced, key))
-    backend = BY_TYPE[type(key)]
-    return backend is not None and backend.is_tracing(key)
-
-
-def is_elsewhere(key: Any) -> bool:
-    """Whether a key has indices that the host does not know, or would have to wait for, as on a GPU."""
-    if type(key) is tuple:
-        return any(map(is_elsewhere, key))
-    backend = BY_TYPE[type(key)]
-    return backend is not None and (backend.has_streams or backend.is_tracing(key))
 
 
 def is_mask(key: Any) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..backends.registry import BY_TYPE
 from ..engine.fit import space, zeros
 from ..engine.namespace import SPACES
 from ..engine.node import Leaf, TransposedLevel, fresh_level
-from ..engine.operands import arrays_in
+from ..engine.operands import arrays_in, is_elsewhere
 from ..engine.recording import recording_from
 from ..engine.tensor import Tensor, lift, wrap
 from ..engine.walk import Walk
@@ -180,10 +179,8 @@ class Tape:
 
 def _is_finite(x: Any) -> bool:
     """Return whether all numbers in a Tensor or an array, below all levels, are known to be finite."""
-    return all(
-        not BY_TYPE[type(a)].is_tracing(a) and bool(SPACES[type(a)].all(SPACES[type(a)].isfinite(a)))
-        for a in arrays_in(x)
-    )
+    spaces = [(SPACES[type(a)], a) for a in arrays_in(x)]
+    return not is_elsewhere(x) and all(bool(xp.all(xp.isfinite(a))) for xp, a in spaces)
 
 
 def taped(
