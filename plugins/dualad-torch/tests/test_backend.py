@@ -28,6 +28,29 @@ def test_its_devices_are_named_apart_from_those_of_others():
             dualad.ones(1, device="torch_cuda")
 
 
+def test_tensors_on_other_devices_of_pytorchs_are_refused():
+    with pytest.raises(
+        dualad.DeviceError, match="on the device 'meta' are not supported; there are those on cpu"
+    ):
+        dualad.asarray(torch.ones(2, device="meta")).device  # noqa: B018
+
+
+def test_pytorchs_defaults_are_not_asked():
+    places, values = np.zeros(40_000, dtype=int), torch.ones(40_000)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            x = dualad.zeros(2, device="torch")
+            assert x.dtype is dualad.float32
+            assert BACKEND.index_add(x._raw.clone(), values, key=places).tolist() == [40_000.0, 0.0]
+            x[[0, 0]] = dualad.tensor([1.0, 2.0], device="torch")
+            assert dualad.special.erf(x).dtype is dualad.float32
+            assert dualad.unique_all(x).values.tolist() == [0.0, 2.0]
+    finally:
+        torch.set_default_dtype(before)
+
+
 def test_a_tensor_that_a_program_has_is_known_without_a_device_being_named():
     program = "import dualad, torch; print(dualad.grad(lambda x: (x * x).sum())(torch.ones(2)))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ import torch
 import dualad
 from dualad import DType
 from dualad.backends import Backend, Device
-from dualad.errors import GradientError
+from dualad.errors import DeviceError, GradientError
 
 from . import functions, indexing, randomness
 
@@ -68,6 +68,11 @@ class TorchBackend(Backend):
         native = array.device
         if native.type == "cpu":
             return Device("torch")
+        if native.type not in DEVICE_TYPES:
+            raise DeviceError(
+                f"torch.Tensors on the device {str(native)!r} are not supported; there are those on "
+                + ", ".join(DEVICE_TYPES)
+            )
         return Device(DEVICE_TYPES[native.type], native.index or 0)
 
     def native_device(self, device: Device) -> torch.device:

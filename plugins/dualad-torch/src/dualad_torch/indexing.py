@@ -50,7 +50,7 @@ def _may_repeat(target: torch.Tensor, indices: Indices) -> bool:
     """Whether indices may name an element several times; on a GPU the answer would have to be waited for."""
     if target.device.type != "cpu":
         return True
-    places = torch.zeros((), dtype=torch.int64)
+    places = target.new_zeros((), dtype=torch.int64)
     for n, index in zip(target.shape, indices, strict=False):
         if index is not None:
             places = places * n + torch.where(index < 0, index + n, index)
@@ -90,9 +90,9 @@ _IN_PARALLEL = 2**15
 
 def _add_in_order(target: torch.Tensor, indices: Indices, value: torch.Tensor) -> None:
     """Add a value at indices in place, the same way each time."""
-    places = torch.arange(target.numel()).reshape(target.shape)
+    places = torch.arange(target.numel(), device=target.device).reshape(target.shape)
     places = torch.ops.aten.index(places, indices)
-    total = torch.zeros(target.numel())
+    total = target.new_zeros(target.numel())
     total.index_add_(0, places.reshape(-1), value.expand(places.shape).reshape(-1))
     target += total.reshape(target.shape)
 

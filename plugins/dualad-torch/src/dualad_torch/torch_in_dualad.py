@@ -137,7 +137,7 @@ def _from_native(y: torch.Tensor, home: Device) -> Tensor:
     if home.type == "cpu" and plain.device.type == "cpu" and made_here and plain.dtype is not torch.bfloat16:
         return dualad.asarray(plain.numpy(), copy=False)
     x = dualad.asarray(plain, copy=False if made_here else None)
-    return x if home.type == x.device.type else x.to(home)
+    return x if x.device == home else x.to(home)
 
 
 def _called(
