@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -323,6 +324,34 @@ def test_out_of_memory_is_known_by_pytorchs_words():
         dualad.OutOfMemoryError, match=r"^add: out of memory on torch, .*can't allocate memory"
     ):
         x + 1.0
+
+
+def test_the_derivative_of_an_op_goes_to_its_stream(monkeypatch):
+    """What is asked of CUDA's streams, by streams and arrays in their places: there need be no GPU."""
+    waits = []
+
+    class Stream(str):
+        device = torch.device("cuda", 1)
+
+        def wait_stream(self, other):
+            waits.append((str(self), str(other)))
+
+    default, side = Stream("default"), Stream("side")
+    current = [default]
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: current[0])
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda device=None: default)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: f"on {stream}")
+    array = SimpleNamespace(device=Stream.device)
+    assert BACKEND.current_stream(array) is None
+    current[0] = side
+    assert BACKEND.current_stream(array) is side
+    assert BACKEND.current_stream(torch.ones(1)) is None
+    assert BACKEND.on_stream(None) == "on default"
+    assert BACKEND.on_stream(side) == "on side"
+    BACKEND.join(None, side)
+    BACKEND.join(side, None)
+    assert waits == [("side", "default"), ("default", "side")]
+    assert BACKEND.has_streams == torch.cuda.is_available()
 
 
 def test_a_bug_report_names_pytorch():

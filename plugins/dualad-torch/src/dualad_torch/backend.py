@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property, wraps
 from typing import Any
 
@@ -47,6 +48,7 @@ class TorchBackend(Backend):
     device_types = tuple(DEVICE_TYPES.values())
     array_types = (torch.Tensor,)
     xp = compat
+    has_streams = torch.cuda.is_available()
 
     # -- devices -----------------------------------------------------------------------------
 
@@ -222,6 +224,22 @@ class TorchBackend(Backend):
         kind = _NATIVE_TYPES[device.type]
         if kind != "cpu":
             getattr(torch, kind).empty_cache()
+
+    # -- CUDA's streams, which know their device -----------------------------------------------
+
+    def current_stream(self, array: torch.Tensor) -> Any:
+        if array.device.type != "cuda":
+            return None
+        stream = torch.cuda.current_stream(array.device)
+        return None if stream == torch.cuda.default_stream(array.device) else stream
+
+    def on_stream(self, stream: Any) -> AbstractContextManager[Any]:
+        return torch.cuda.stream(torch.cuda.default_stream() if stream is None else stream)
+
+    def join(self, source: Any, target: Any) -> None:
+        source = torch.cuda.default_stream(target.device) if source is None else source
+        target = torch.cuda.default_stream(source.device) if target is None else target
+        target.wait_stream(source)
 
 
 class _Part:
