@@ -18,11 +18,11 @@ from pathlib import Path
 
 import dask
 import dask.array as da
+import dualad_dask
 import numpy as np
 import scipy.linalg
 
 import dualad
-import dualad_dask
 
 COLUMNS = 64
 ROWS_OF_A_BLOCK = 2**15  # 16 MiB

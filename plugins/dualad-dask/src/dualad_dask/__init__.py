@@ -17,7 +17,7 @@ import numpy as np
 from dualad.backends import Backend, Device, hookimpl
 from dualad.backends.base import is_basic, scipy_function
 
-from . import indexing, namespace
+from . import blocks, indexing, namespace
 from .evaluation import compute, persist
 from .random import Generator
 
@@ -51,15 +51,16 @@ class DaskBackend(Backend):
         return da.from_array(np.array(array), chunks="auto" if array.size else -1)
 
     def to_numpy(self, array: Any) -> np.ndarray:
-        # What divides by 0 is seen in the result, or masked; here it is too late to tell whose line it was.
-        with np.errstate(all="ignore"):
-            return np.asarray(array.compute())
+        return blocks.numbers(array)
 
     def copy(self, array: Any) -> Any:
         array = indexing.handle(array)
         if any(map(isnan, array.shape)):  # of a user's mask, say: how much it chose is computed here
             array.compute_chunk_sizes()
         return array
+
+    def is_tracing(self, array: Any) -> bool:
+        return not blocks.in_memory(array)
 
     def dlpack(self, array: Any, **keywords: Any) -> Any:
         return self.to_numpy(array).copy().__dlpack__(**keywords)

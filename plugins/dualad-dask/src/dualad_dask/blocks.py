@@ -8,8 +8,25 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+from dask.highlevelgraph import MaterializedLayer
 
 Array = Any  # a dask array
+
+
+def in_memory(x: Array) -> bool:
+    """Whether the blocks of an array are NumPy's arrays, from which nothing is to be computed."""
+    layer, *others = x.dask.layers.values()
+    if others or not isinstance(layer, MaterializedLayer):
+        return False
+    return all(isinstance(block, (np.ndarray, np.generic)) for block in layer.mapping.values())
+
+
+def numbers(x: Array) -> np.ndarray:
+    """Return the elements, computed by dask's scheduler unless they are here."""
+    here = {"scheduler": "synchronous"} if in_memory(x) else {}
+    # What divides by 0 is seen in the result, or masked; it is too late to tell whose line it was.
+    with np.errstate(all="ignore"):
+        return np.asarray(x.compute(**here))
 
 
 def whole(x: Array, axes: Iterable[int]) -> Array:

@@ -2,7 +2,8 @@
 
 Integers and slices are dask's own. A key with index arrays is brought into one form: the axes that are
 indexed come first, joined to one axis of rows, and one array says which rows. Index arrays of NumPy are
-looked at, so that only the blocks that they reach take part; those of dask stay lazy.
+looked at, so that only the blocks that they reach take part; those of dask that are to be computed stay
+lazy.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from .blocks import reshaped
+from .blocks import in_memory, numbers, reshaped
 
 Array = Any
 Key = Any
@@ -153,12 +154,14 @@ def _complete(key: Key, shape: Sequence[int]) -> list[tuple[Any, Any, int]]:
 
 
 def _as_part(k: Any) -> Any:
-    """Return a part of a key with masks as NumPy's arrays, and so other arrays but dask's of integers."""
+    """Return a part of a key with arrays as NumPy's, but those of integers that are to be computed."""
     if k is None or k is ... or isinstance(k, slice):
         return k
     if isinstance(k, INTEGERS) and not isinstance(k, bool):
         return k
-    return k if isinstance(k, da.Array) and k.dtype.kind != "b" else np.asarray(k)
+    if not isinstance(k, da.Array):
+        return np.asarray(k)
+    return k if k.dtype.kind != "b" and not in_memory(k) else numbers(k)
 
 
 def _axes_used(k: Any) -> int:

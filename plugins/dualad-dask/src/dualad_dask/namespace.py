@@ -13,7 +13,7 @@ from numpy import float16 as float16
 
 from . import fft as fft
 from . import linalg as linalg
-from .blocks import reshaped
+from .blocks import numbers, reshaped
 
 Array = Any
 
@@ -70,4 +70,4 @@ def nonzero(x: Array, /) -> tuple[Array, ...]:
 
 def unique_all(x: Array, /) -> tuple[Array, ...]:
     """Return the distinct elements and what belongs to them, computed here, in this process."""
-    return tuple(da.from_array(part) for part in np.unique_all(x.compute()))
+    return tuple(da.from_array(part) for part in np.unique_all(numbers(x)))
