@@ -122,6 +122,8 @@ class CupyBackend(Backend):
 
     def to_numpy(self, array: Any) -> np.ndarray:
         with self._at(array):
+            if array.dtype.kind == "V":  # bfloat16, which NumPy does not have of its own
+                array = array.astype(np.float32)
             return np.asarray(array.get())
 
     def to_device(self, array: Any, device: Device, non_blocking: bool = False) -> Any:
