@@ -257,6 +257,21 @@ def test_random_numbers_are_the_same_in_second_derivatives():
     assert torch.equal(torch.get_rng_state(), state)  # they were drawn once
 
 
+def test_vmap_tells_whether_random_numbers_differ():
+    f = from_torch(lambda x: x + torch.rand(2))
+    for randomness, count in (("different", 3), ("same", 1)):
+        y = dualad.vmap(f, randomness=randomness)(np.zeros((3, 2)))
+        assert len({tuple(row) for row in y.tolist()}) == count
+    with pytest.raises(RuntimeError, match="randomness"):
+        dualad.vmap(f)(np.zeros((3, 2)))
+
+
+def test_inside_a_checkpoint():
+    f = from_torch(torch.exp)
+    program = dualad.checkpoint(lambda x: (f(x) ** 2).sum())
+    assert dualad.grad(program)(np.zeros(2)).tolist() == [2.0, 2.0]
+
+
 def test_pytorchs_grad_mode_is_left_alone():
     with torch.no_grad():
         assert dualad.grad(from_torch(lambda x: (x * x).sum()))(np.ones(2)).tolist() == [2.0, 2.0]

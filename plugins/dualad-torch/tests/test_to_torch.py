@@ -2,9 +2,11 @@
 
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+import torch.utils.checkpoint
 from dualad_torch import to_torch
 
 import dualad
@@ -179,6 +181,57 @@ def test_only_those_gradients_come_that_are_wanted():
 
 def test_without_tensors_it_is_called_all_the_same():
     assert to_torch(lambda n: dualad.ones(n, device="torch"))(3).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_arguments_that_lie_in_memory_in_other_ways():
+    f = to_torch(dualad.exp)
+    x = torch.randn(4, 3, requires_grad=True)
+    f(x.T[::2]).sum().backward()
+    want = torch.exp(x.detach())
+    want[:, 1] = 0
+    torch.testing.assert_close(x.grad, want)
+    y = torch.zeros(1, requires_grad=True)
+    f(y.expand(5)).sum().backward()
+    assert y.grad.tolist() == [5.0]
+
+
+def test_inside_checkpoints_and_hooks_on_what_is_saved():
+    f = to_torch(dualad.exp)
+    program = lambda x: (f(x) ** 2).sum()  # noqa: E731
+    for use_reentrant in (False, True):
+        x = torch.zeros(2, requires_grad=True)
+        torch.utils.checkpoint.checkpoint(program, x, use_reentrant=use_reentrant).backward()
+        assert x.grad.tolist() == [2.0, 2.0]
+    x = torch.zeros(2, requires_grad=True)
+    with torch.autograd.graph.save_on_cpu():
+        y = program(x)
+    y.backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
+def test_what_autocast_makes_shorter_is_differentiated():
+    x, w = torch.randn(3, 4, requires_grad=True), torch.randn(4, 2, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = to_torch(lambda x, w: dualad.sum(dualad.sin(x @ w)))(x, w)
+    y.backward()
+    assert y.dtype is torch.bfloat16
+    got = x.grad
+    want = torch.autograd.grad(torch.sin(x @ w).sum(), x)[0]
+    torch.testing.assert_close(got, want, rtol=0.1, atol=0.1)
+
+
+def test_threads_do_not_meet():
+    f = to_torch(lambda x: dualad.sum(x**3))
+
+    def work(i):
+        x = torch.full((3,), float(i), requires_grad=True)
+        for _ in range(20):
+            x.grad = None
+            f(x).backward()
+        return x.grad.tolist()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(8))) == [[3.0 * i * i] * 3 for i in range(8)]
 
 
 # -- writing in place ----------------------------------------------------------------------------

@@ -52,10 +52,13 @@ def broadcast_to(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def matmul(x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
-    """Return the matrix product; of truth values too."""
+    """Return the matrix product, of truth values too, and of what `torch.autocast` has made shorter."""
     if x1.dtype is x2.dtype is torch.bool:
         return torch.matmul(x1.to(torch.float32), x2.to(torch.float32)) != 0
-    return compat.matmul(x1, x2)
+    if x1.dtype is not x2.dtype:
+        dtype = torch.promote_types(x1.dtype, x2.dtype)
+        x1, x2 = x1.to(dtype), x2.to(dtype)
+    return torch.matmul(x1, x2)
 
 
 def logaddexp(x1: Any, x2: Any) -> torch.Tensor:
