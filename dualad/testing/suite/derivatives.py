@@ -30,6 +30,7 @@ from .cases import (
     listed,
     numbers_of,
     require,
+    widest,
 )
 from .examples import Example
 
@@ -76,9 +77,11 @@ def check_value(example: Example, dtype: DType, device: str) -> None:
 
 def check_strided_value(example: Example, device: str) -> None:
     """Take every second element of an array twice as long: values are the same."""
-    f, xs = _ready(example, dualad.float64, device)
+    dtype = widest(False, device)
+    f, xs = _ready(example, dtype, device)
+    tolerance = 1e-5 if dtype in WIDE else 1e-12
     for k, (y, z) in enumerate(zip(f(_strided(xs)), f(xs), strict=True)):
-        expect_close(f"for arrays that are not contiguous, result {k}", y, z, 1e-12, 1e-13)
+        expect_close(f"for arrays that are not contiguous, result {k}", y, z, tolerance, tolerance / 10)
 
 
 def check_jvp(example: Example, dtype: DType, device: str) -> None:
@@ -117,16 +120,18 @@ def check_vjp(example: Example, dtype: DType, device: str) -> None:
 
 def check_strided_gradients(example: Example, device: str) -> None:
     """Take every second element of an array twice as long: derivatives are the same."""
-    f, xs = _ready(example, dualad.float64, device)
+    dtype = widest(False, device)
+    f, xs = _ready(example, dtype, device)
+    tolerance = 1e-4 if dtype in WIDE else 1e-12
     strided = _strided(xs)
     gs = cotangents(f(xs), device)
     (want,), (got,) = (dualad.vjp(f, at)[1](gs) for at in (xs, strided))
     for k, (a, b) in enumerate(zip(got, want, strict=True)):
-        expect_close(f"for arrays that are not contiguous, the gradient in argument {k}", a, b, 1e-12)
-    ts = draw([x.shape for x in xs], dualad.float64, device, 1)
+        expect_close(f"for arrays that are not contiguous, the gradient in argument {k}", a, b, tolerance)
+    ts = draw([x.shape for x in xs], dtype, device, 1)
     want, got = (dualad.jvp(f, (at,), (ts,))[1] for at in (xs, strided))
     for k, (a, b) in enumerate(zip(got, want, strict=True)):
-        expect_close(f"for arrays that are not contiguous, the tangent of result {k}", a, b, 1e-12)
+        expect_close(f"for arrays that are not contiguous, the tangent of result {k}", a, b, tolerance)
 
 
 def _strided(xs: Sequence[Tensor]) -> list[Tensor]:
@@ -138,25 +143,48 @@ def check_second(example: Example, dtype: DType, device: str) -> None:
     f, xs = _ready(example, dtype, device)
     ts, ss = (draw([x.shape for x in xs], dtype, device, seed) for seed in (1, 3))
     gs = cotangents(f(xs), device)
-
-    def scalar(xs: Sequence[Tensor]) -> Any:
-        return inner(gs, f(xs))
-
-    gradient = dualad.grad(scalar)
-    forward = lambda xs: dualad.jvp(scalar, (xs,), (ts,))[1]  # noqa: E731
-    forward_over_reverse = dualad.jvp(gradient, (xs,), (ts,))[1]
-    reverse_over_forward = dualad.grad(forward)(xs)
-    reverse_over_reverse = dualad.grad(lambda xs: inner(gradient(xs), ts))(xs)
-    forward_over_forward = dualad.jvp(forward, (xs,), (ss,))[1]
+    if dtype in WIDE:
+        _check_second_in_single(example, device, xs, ts, ss, gs)
+        return
+    mixes = _mixes(f, xs, ts, ss, gs)
+    forward_over_reverse = mixes.pop("forward over reverse")
     for k, want in enumerate(forward_over_reverse):
-        where = f"the second derivative in argument {k}"
-        expect_close(f"reverse over forward, {where}", reverse_over_forward[k], want, 1e-9)
-        expect_close(f"reverse over reverse, {where}", reverse_over_reverse[k], want, 1e-9)
-    crossed = inner(ss, forward_over_reverse)
-    expect_close("forward over forward, the second derivative", forward_over_forward, crossed, 1e-9)
+        for mix in ("reverse over forward", "reverse over reverse"):
+            expect_close(f"{mix}, the second derivative in argument {k}", mixes[mix][k], want, 1e-9)
+    (crossed,) = mixes["forward over forward"]
+    want = inner(ss, forward_over_reverse)
+    expect_close("forward over forward, the second derivative", crossed, want, 1e-9)
+    gradient = dualad.grad(lambda xs: inner(gs, f(xs)))
     for k, want in enumerate(differences(gradient, xs, ts)):
         what = f"the second derivative in argument {k}, compared with differences of the gradient,"
         expect_close(what, forward_over_reverse[k], want, 1e-6)
+
+
+def _mixes(f: Any, xs: Any, ts: Any, ss: Any, gs: Any) -> dict[str, list[Any]]:
+    """Return the second derivatives of ⟨g, f⟩ along t, by each mix of modes; forward over forward along s, too."""
+    scalar = lambda xs: inner(gs, f(xs))  # noqa: E731
+    gradient = dualad.grad(scalar)
+    forward = lambda xs: dualad.jvp(scalar, (xs,), (ts,))[1]  # noqa: E731
+    return {
+        "forward over reverse": dualad.jvp(gradient, (xs,), (ts,))[1],
+        "reverse over forward": dualad.grad(forward)(xs),
+        "reverse over reverse": dualad.grad(lambda xs: inner(gradient(xs), ts))(xs),
+        "forward over forward": [dualad.jvp(forward, (xs,), (ss,))[1]],
+    }
+
+
+def _check_second_in_single(example: Example, device: str, *arguments: Sequence[Tensor]) -> None:
+    """Compare each mix in single precision with NumPy's in double."""
+    if example.op in SETTLED:
+        raise NotHere(f"{device} has no double precision, in which what is not unique is compared")
+    f = listed(example)
+    doubles = ([x.cpu().to(WIDE[x.dtype]) for x in part] for part in arguments)
+    want = _mixes(f, *doubles)
+    for mix, results in _mixes(f, *arguments).items():
+        for k, (got, z) in enumerate(zip(results, want[mix], strict=True)):
+            scale = 1 + float(np.max(np.abs(numbers_of(z)), initial=0.0))
+            what = f"{mix}, the second derivative in argument {k}, compared with NumPy's in double,"
+            expect_close(what, got, z, 1e-3, 1e-3 * scale)
 
 
 def check_backward(example: Example, dtype: DType, device: str) -> None:
@@ -167,17 +195,20 @@ def check_backward(example: Example, dtype: DType, device: str) -> None:
     f, xs = _ready(example, dtype, device)
     gs = cotangents(f(xs), device)
     ts = draw([x.shape for x in xs], dtype, device, 1)
+    tolerance = 1e-4 if dtype in WIDE else 1e-12
     gradient = dualad.grad(lambda xs: inner(gs, f(xs)))
     want, second = gradient(xs), dualad.grad(lambda xs: inner(gradient(xs), ts))(xs)
     leaves = [x.detach().clone().requires_grad_() for x in xs]
     first = dualad.autograd.grad(inner(gs, f(leaves)), leaves, create_graph=True, materialize_grads=True)
     for k, (a, b) in enumerate(zip(first, want, strict=True)):
-        expect_close(f"backward's gradient in argument {k}, compared with grad's,", a, b, 1e-12)
+        expect_close(f"backward's gradient in argument {k}, compared with grad's,", a, b, tolerance)
     total = inner(first, ts)
     if total.requires_grad:
         again = dualad.autograd.grad(total, leaves, materialize_grads=True)
         for k, (a, b) in enumerate(zip(again, second, strict=True)):
-            expect_close(f"backward's second gradient in argument {k}, compared with grad's,", a, b, 1e-11)
+            expect_close(
+                f"backward's second gradient in argument {k}, compared with grad's,", a, b, 10 * tolerance
+            )
     else:
         for k, (a, x) in enumerate(zip(second, xs, strict=True)):
             expect_close(f"the second gradient in argument {k}", a, x * 0, 0)
