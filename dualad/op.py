@@ -173,7 +173,10 @@ class Op:
             reason = exhaustion(error, self.name, arrays_in(values)) or error
             if isinstance(reason, OutOfMemoryError):
                 describe_graph(reason, [n for n in nodes if n is not None])
-            raise reason from (None if reason is error else error)
+            try:
+                raise reason from (None if reason is error else error)
+            finally:
+                del reason  # it holds this frame: memory would wait for the collector of cycles
 
     def _of_subclass(self, args: Any, static: Any) -> Any:
         """Compute the op on Tensors of subclasses: the result is of the first's, or one derived of it."""
@@ -203,9 +206,12 @@ class Op:
             return tuple(y) if isinstance(y, (tuple, list)) else y  # named tuples among them
         except REFUSALS as error:
             reason = exhaustion(error, self.name, list(values)) or explain(error, self.name, values)
-            if reason is error:
-                raise
-            raise reason from error
+            try:
+                if reason is error:
+                    raise
+                raise reason from error
+            finally:
+                del reason  # as above
 
     def on_batch(self, batch: Batch, values: Any, static: dict[str, Any]) -> Any:
         """Compute the op for all examples of a `vmap`, by its rule; return Tensors of one example."""
