@@ -16,7 +16,7 @@ from dualad.backends import Backend, Device
 from dualad.errors import BackendError, DTypeError
 
 from .errors import values_needed
-from .functions import Fourier, cumulative_prod
+from .functions import OWN, Fourier
 from .indexing import Indexing
 from .randomness import Randomness
 from .special import Special
@@ -48,7 +48,6 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
     array_types = (jax.Array, jax.core.Tracer)
     xp = jnp
     fft = Fourier()
-    cumulative_prod = staticmethod(cumulative_prod)
 
     # -- devices -----------------------------------------------------------------------------
 
@@ -117,7 +116,7 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
     def function(self, name: str) -> Callable[..., Any]:
         """Return the function that computes the op `name`, one and the same for arrays and for tracers."""
         if name not in self._functions:
-            found = super().function(name)
+            found = OWN.get(name) or super().function(name)
             self._functions[name] = _explaining(name, found) if callable(found) else found
         return self._functions[name]
 

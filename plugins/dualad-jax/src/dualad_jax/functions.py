@@ -46,9 +46,25 @@ def cumulative_prod(x: Array, *, axis: int) -> Array:
     return jnp.cumulative_prod(x, axis=axis, dtype=_accumulator(x.dtype))
 
 
+def matrix_rank(x: Array, *, rtol: Any = None) -> Array:
+    """Return how many singular values are above `rtol` times the largest; JAX leaves out "the largest"."""
+    s = jnp.linalg.svdvals(x)
+    if rtol is None:
+        rtol = max(x.shape[-2:]) * jnp.finfo(s.dtype).eps
+    largest = jnp.max(s, axis=-1, keepdims=True, initial=0)
+    return jnp.sum(s > jnp.expand_dims(jnp.asarray(rtol), -1) * largest, axis=-1)
+
+
 def _accumulator(dtype: Any) -> Any:
     """Return the dtype in which the standard adds up and multiplies numbers of a dtype."""
     default = jnp.zeros((), dtype=int).dtype
     if dtype.kind not in "iu" or dtype.itemsize >= default.itemsize:
         return dtype
     return default if dtype.kind == "i" else np.dtype(f"uint{8 * default.itemsize}")
+
+
+#: By the name of the op.
+OWN: dict[str, Callable[..., Any]] = {
+    "cumulative_prod": cumulative_prod,
+    "linalg.matrix_rank": matrix_rank,
+}
