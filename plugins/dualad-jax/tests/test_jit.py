@@ -140,6 +140,13 @@ def test_nothing_is_traced_again_and_no_history_is_left():
     assert w.grad is None
 
 
+@pytest.mark.parametrize("name", ["hessian", "backward", "optimizer", "vmap of hessians", "its forward mode"])
+def test_no_tracer_is_kept_anywhere(name):
+    f, *args = PROGRAMS[name]
+    with jax.checking_leaks():
+        jax.jit(f)(*args)
+
+
 # -- the gradients are JAX's ------------------------------------------------------------------------
 
 

@@ -131,9 +131,6 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
     def dlpack(self, array: Array, **keywords: Any) -> Any:
         return jnp.array(array, copy=True).__dlpack__(**keywords)
 
-    def masked_product(self, g: Array, p: Array) -> Array:
-        return g * jnp.where(g == 0, 0, p)
-
     # -- figures -----------------------------------------------------------------------------
 
     def describe(self, device: Device) -> str:
