@@ -34,6 +34,9 @@ BACKENDS = ["numpy", "strict", "cupy", "torch", "jax", "dask"]
 # The extras of dualad and its plugins that the tests need, beside the tools that they run with.
 EXTRAS = ("special", "graph", "distributed", "cuda12x", "cuda13x")
 PYTHONS = ["3.11", "3.12", "3.13"]
+# pyenv's Pythons are here, too, whichever of them it puts forward.
+PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, sorted(PYENV.glob("versions/*/bin")))])
 
 # PyTorch without CUDA, a tenth of the download. It is of one version: the benchmarks' table is committed.
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
