@@ -15,8 +15,13 @@ import numpy as np
 import scipy.special
 from fake_cupy import API, _bare, _Capsule, _in_place, _key, _new, _operands, _order, _run, at, ndarray
 
-# The host waits in these by what they mean: the size of the result depends on values.
-_WAITING = {"nonzero", "argwhere", "flatnonzero", "unique", "extract", "bincount", "trim_zeros"}
+# The host waits in these, by what they mean or, as CuPy tells of them, because they look at values.
+_WAITING = {
+    "argwhere", "average", "bincount", "compress", "delete", "extract", "flatnonzero", "gradient",
+    "histogram", "histogram2d", "histogramdd", "interp", "ix_", "mask_indices", "nanmax", "nanmin", "nonzero",
+    "percentile", "place", "quantile", "ravel_multi_index", "real_if_close", "trim_zeros", "unique",
+    "unravel_index",
+}  # fmt: skip
 _VIEWS_OR_HOST = {"result_type", "can_cast", "promote_types", "broadcast_shapes", "may_share_memory"}
 
 
@@ -27,7 +32,7 @@ def _function(name, numpy, parameters):
         unknown = set(keywords) - set(parameters if parameters is not None else keywords)
         if unknown:
             raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}")
-        if name in _WAITING:
+        if name in _WAITING or (name == "repeat" and isinstance(args[1], ndarray)):
             cuda.counts.wait()
         if name in _VIEWS_OR_HOST:
             return numpy(*map(_dtyped, args), **keywords)

@@ -65,8 +65,10 @@ def _on_gpu(key):
     return tuple(map(_on_gpu, key)) if isinstance(key, tuple) else key
 
 
+@pytest.mark.parametrize("deterministic", [False, True], ids=["", "deterministic"])
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
-def test_reading_writing_and_their_gradients_do_not_wait(key, monkeypatch):
+def test_reading_writing_and_their_gradients_do_not_wait(key, deterministic, monkeypatch):
+    monkeypatch.setattr("dualad.backends.determinism._wanted", deterministic)
     key = _on_gpu(key)
     x = dualad.rand(4, 3, device=DEVICES[0], requires_grad=True)
     value = dualad.rand_like(x.detach()[key]).requires_grad_()

@@ -55,7 +55,8 @@ class Indexing:
     def add(self, array: Any, value: Any, key: Any, deterministic: bool) -> Any:
         """Add `value` at `key` in place, repeated positions counted each time; return the array."""
         if is_basic(key):
-            array[key] += value
+            view = array[key]
+            view += value
             return array
         key = self._key(array, key)
         if self._is_mask(key):
@@ -194,8 +195,17 @@ class Indexing:
             sums = cupy.concatenate([sums[:-step] + added, sums[-step:]])
             step *= 2
         first = cupy.searchsorted(places, places)
-        where = cupy.unravel_index(places, array.shape)
+        where = _coordinates(places, array.shape)
         array[where] = (array[where].astype(wide) + sums[first]).astype(array.dtype)
+
+
+def _coordinates(places: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return the index along each axis of places counted over all; CuPy's unravel_index looks at values."""
+    along = []
+    for n in reversed(shape):
+        along.append(places % n)
+        places = places // n
+    return tuple(reversed(along))
 
 
 def _check(shape: tuple[int, ...], parts: tuple[Any, ...]) -> None:
