@@ -60,7 +60,9 @@ def test_what_does_no_harm_does_nothing():
 @without_gpu
 def test_an_array_on_a_gpu_says_what_is_missing():
     class Array:
-        __cuda_array_interface__ = {"shape": (2,), "typestr": "<f8", "data": (0, False), "version": 3}
+        @property
+        def __cuda_array_interface__(self):
+            return {"shape": (2,), "typestr": "<f8", "data": (0, False), "version": 3}
 
     with pytest.raises(dualad.DeviceError, match=REASON):
         dualad.asarray(Array())
