@@ -66,6 +66,7 @@ from .errors import (
     DeviceError,
     DTypeError,
     DualadError,
+    GapError,
     GradientError,
     InplaceError,
     MissingDerivativeError,
@@ -299,7 +300,8 @@ device.__name__ = device.__qualname__ = "device"
 __all__ = [
     "AnomalyError", "AxisError", "BackendError", "BatchError", "BoolTensor", "ByteTensor", "CharTensor",
     "CheckpointError", "ConcretizationWarning", "DType", "DTypeError", "DeviceError", "DoubleTensor",
-    "DualadError", "FloatTensor", "Generator", "GradientError", "HalfTensor", "InplaceError", "IntTensor",
+    "DualadError", "FloatTensor", "GapError", "Generator",
+    "GradientError", "HalfTensor", "InplaceError", "IntTensor",
     "LongTensor", "MissingDerivativeError", "NumPyFunctionError", "OutOfMemoryError", "ShapeError",
     "ShortTensor", "Tensor", "UnknownOperandError", "__array_api_version__", "__array_namespace_info__",
     "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "any", "arange",

@@ -18,6 +18,7 @@ built-in exception a user of NumPy or PyTorch would expect to catch::
     ├── NumPyFunctionError (TypeError)        a NumPy function, or argument, that Tensors lack
     ├── OutOfMemoryError (MemoryError)        no memory left for an op, on its device
     └── BackendError (RuntimeError)           a backend that is missing, broken or unavailable
+        └── GapError                          a function that a backend's library lacks
 """
 
 from typing import Any
@@ -31,6 +32,7 @@ __all__ = [
     "DTypeError",
     "DeviceError",
     "DualadError",
+    "GapError",
     "GradientError",
     "InplaceError",
     "MissingDerivativeError",
@@ -97,6 +99,18 @@ class DeviceError(DualadError, RuntimeError):
 
 class BackendError(DualadError, RuntimeError):
     """A backend that is not installed, failed to load, or has no working device."""
+
+
+class GapError(BackendError):
+    """A function that a backend declares to be a gap of its library.
+
+    Attributes
+    ----------
+    function : str
+        Its name.
+    """
+
+    function: str
 
 
 class BatchError(DualadError, RuntimeError):

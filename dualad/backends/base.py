@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import dtypes
-from ..errors import BackendError, DeviceError
+from ..errors import BackendError, DeviceError, GapError
 from .device import Device
 from .versions import adapt
 
@@ -46,7 +46,7 @@ class Backend:
         Why the backend cannot be used on this machine, in one sentence; None if it can.
     gaps : mapping of str to str
         What the library cannot do: names of functions (``"linalg.eigh"``), each with the reason in
-        a few words. Calling one raises a `BackendError` that says so.
+        a few words. Calling one raises a `GapError` that says so.
     has_streams : bool
         Whether work is queued on streams, as on a GPU; see `current_stream`.
     hook_version : int
@@ -149,7 +149,9 @@ class Backend:
         """Return what stands in the place of a function that the library lacks."""
 
         def refuse(*args: Any, **keywords: Any) -> Any:
-            raise BackendError(f"{name}: the {self.name} backend cannot do this: {self.gaps[name]}")
+            error = GapError(f"{name}: the {self.name} backend cannot do this: {self.gaps[name]}")
+            error.function = name
+            raise error
 
         return refuse
 

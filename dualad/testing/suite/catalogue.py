@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import dualad
 from dualad.backends import Backend
-from dualad.errors import BackendError
+from dualad.errors import BackendError, GapError
 from dualad.op import REGISTRY
 
 from . import (
@@ -180,9 +180,7 @@ def declared_gap(check: Check, backend: Backend, error: BaseException) -> str | 
             return name
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, BackendError):
-            for name in backend.gaps:
-                if str(cause).startswith(f"{name}: the {backend.name} backend cannot do this"):
-                    return name
+        if isinstance(cause, GapError) and cause.function in backend.gaps:
+            return cause.function
         cause = cause.__cause__ or cause.__context__
     return None
