@@ -92,8 +92,7 @@ class TorchBackend(Backend):
 
     def from_numpy(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> torch.Tensor:
         array = np.asarray(array, order="C")  # PyTorch has no negative strides
-        kind = _NATIVE_TYPES[device.type]
-        if non_blocking and kind != "cpu":
+        if non_blocking and device.type == "torch_cuda":
             return torch.tensor(array).pin_memory().to(self.native_device(device), non_blocking=True)
         return torch.tensor(array, device=self.native_device(device))
 

@@ -71,6 +71,20 @@ def logaddexp(x1: Any, x2: Any) -> torch.Tensor:
     return compat.logaddexp(x1, x2)
 
 
+def _alike(native: Callable[..., torch.Tensor], general: Callable[..., torch.Tensor]) -> Any:
+    """Return PyTorch's function for arrays of one dtype, and the general one, which promotes, for others.
+
+    To see that there is nothing to promote takes the general one a third of its time on small arrays.
+    """
+
+    def run(x1: Any, x2: Any) -> torch.Tensor:
+        if isinstance(x1, torch.Tensor) and isinstance(x2, torch.Tensor) and x1.dtype is x2.dtype:
+            return native(x1, x2)
+        return general(x1, x2)
+
+    return run
+
+
 def _in_single(transform: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """Return a Fourier transform that takes numbers of half precision as those of single."""
 
@@ -84,8 +98,10 @@ _HALVES = (torch.float16, torch.bfloat16)
 
 #: By the name of the op.
 OWN: dict[str, Callable[..., Any]] = {
+    "add": _alike(torch.add, compat.add),
     "broadcast_to": broadcast_to,
     "count_nonzero": count_nonzero,
+    "divide": _alike(torch.divide, compat.divide),
     "fft.fft": _in_single(torch.fft.fft),
     "fft.fftn": _in_single(fft.fftn),
     "fft.ifft": _in_single(torch.fft.ifft),
@@ -95,6 +111,8 @@ OWN: dict[str, Callable[..., Any]] = {
     "logaddexp": logaddexp,
     "matmul": matmul,
     "linalg.vector_norm": vector_norm,
+    "multiply": _alike(torch.multiply, compat.multiply),
+    "subtract": _alike(torch.subtract, compat.subtract),
     "unique_all": unique_all,
 }
 
