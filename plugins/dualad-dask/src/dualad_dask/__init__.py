@@ -47,7 +47,7 @@ class DaskBackend(Backend):
     def to_device(self, array: Any, device: Device, non_blocking: bool = False) -> Any:
         return array
 
-    def from_numpy(self, array: np.ndarray, device: Device) -> Any:
+    def from_numpy(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Any:
         return da.from_array(np.array(array), chunks="auto" if array.size else -1)
 
     def to_numpy(self, array: Any) -> np.ndarray:
