@@ -233,9 +233,13 @@ class TorchBackend(Backend):
         return None if stream == torch.cuda.default_stream(array.device) else stream
 
     def on_stream(self, stream: Any) -> AbstractContextManager[Any]:
+        if not self.has_streams:
+            return super().on_stream(stream)
         return torch.cuda.stream(torch.cuda.default_stream() if stream is None else stream)
 
     def join(self, source: Any, target: Any) -> None:
+        if source is target is None:
+            return
         source = torch.cuda.default_stream(target.device) if source is None else source
         target = torch.cuda.default_stream(source.device) if target is None else target
         target.wait_stream(source)
