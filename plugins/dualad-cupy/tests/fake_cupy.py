@@ -124,6 +124,10 @@ class ndarray:
         key, masked = _key(self, key)
         if masked:
             cuda.counts.wait()
+        parts = key if isinstance(key, tuple) else (key,)
+        basic = all(k is None or k is ... or isinstance(k, (int, slice, np.integer)) for k in parts)
+        if basic and ... not in parts:
+            key = (*parts, ...)  # of one element a view too, where NumPy would give a scalar
         return _run(lambda a: a[key], self)
 
     def __setitem__(self, key, value):
