@@ -174,6 +174,8 @@ def as_dtype(dtype: object) -> DType:
         return _PYTHON[dtype]
     # NumPy's dtype objects and scalar types, and those of other libraries, carry the name.
     name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or dtype
+    if not isinstance(name, str):  # PyTorch's have nothing but "torch.float32"
+        name = str(dtype).rpartition(".")[2]
     if isinstance(name, str) and name in BY_NAME:
         return BY_NAME[name]
     if isinstance(dtype, str):

@@ -1,5 +1,7 @@
 """Half precision: float16 and, where a backend has it, bfloat16."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,9 @@ def test_bfloat16_goes_where_there_is_none_only_as_something_else(device):
     assert "dtype=dualad.bfloat16" in repr(x)
     assert x.float().bfloat16().dtype is dualad.bfloat16
     assert x.type().endswith("BFloat16Tensor")
+    again = pickle.loads(pickle.dumps(x))
+    assert again.dtype is dualad.bfloat16
+    assert again.tolist() == [1.5, -3.0]
 
 
 @pytest.mark.parametrize("dtype", HALVES)

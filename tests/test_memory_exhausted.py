@@ -94,3 +94,10 @@ def test_forward_mode_tells_it_too():
     f = lambda x: x * np.ones((1, 1 << 22))  # noqa: E731
     with pytest.raises(dualad.OutOfMemoryError, match="multiply: out of memory"):
         dualad.jvp(f, (a,), (a,))
+
+
+def test_a_tensor_that_cannot_be_made_is_told_likewise():
+    with pytest.raises(dualad.OutOfMemoryError, match=r"^zeros: out of memory on cpu"):
+        dualad.zeros(1 << 50)
+    with pytest.raises(dualad.OutOfMemoryError, match=r"^arange: out of memory on cpu"):
+        dualad.arange(1 << 50)

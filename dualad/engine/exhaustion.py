@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ..backends import Backend, Device
 from ..backends.registry import BY_TYPE
 from ..errors import OutOfMemoryError
 from ..words import bytes_text, counted
@@ -27,18 +28,26 @@ def exhaustion(error: BaseException, what: str, arrays: list[Any]) -> OutOfMemor
     arrays : list of array
         What it was going on with, of one backend.
     """
-    backend = next((b for a in arrays if (b := BY_TYPE[type(a)]) is not None), None)
-    told = isinstance(error, MemoryError) if backend is None else backend.is_out_of_memory(error)
-    if not told or isinstance(error, OutOfMemoryError):
+    for a in arrays:
+        backend = BY_TYPE[type(a)]
+        if backend is not None:
+            about = f", with {bytes_text(_size(arrays))} in the arguments"
+            return shortage(error, what, backend, backend.device_of(a), about)
+    if not isinstance(error, MemoryError) or isinstance(error, OutOfMemoryError):
         return None
-    message = f"{what}: out of memory"
-    if backend is not None:
-        device = next(backend.device_of(a) for a in arrays if BY_TYPE[type(a)] is backend)
-        message += f" on {device}, with {bytes_text(_size(arrays))} in the arguments"
-        if figures := backend.memory(device):
-            message += "; of the device " + ", ".join(f"{bytes_text(n)} {k}" for k, n in figures.items())
-    first = (str(error).splitlines() or [""])[0]
-    return OutOfMemoryError(f"{message}. {type(error).__name__}: {first}")
+    return OutOfMemoryError(f"{what}: out of memory. {_in_a_line(error)}")
+
+
+def shortage(
+    error: BaseException, what: str, backend: Backend, device: Device, about: str = ""
+) -> OutOfMemoryError | None:
+    """Return the error to raise for one of a backend, on a device; None if that is not about memory."""
+    if isinstance(error, OutOfMemoryError) or not backend.is_out_of_memory(error):
+        return None
+    message = f"{what}: out of memory on {device}{about}"
+    if figures := backend.memory(device):
+        message += "; of the device " + ", ".join(f"{bytes_text(n)} {k}" for k, n in figures.items())
+    return OutOfMemoryError(f"{message}. {_in_a_line(error)}")
 
 
 def describe_graph(error: OutOfMemoryError, nodes: list[Node]) -> None:
@@ -57,6 +66,10 @@ def describe_graph(error: OutOfMemoryError, nodes: list[Node]) -> None:
             f"backward pass ({most}). Run on fewer examples at a time, under dualad.no_grad() if no "
             "gradient is wanted, or with dualad.checkpoint, which computes again rather than hold"
         )
+
+
+def _in_a_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _size(arrays: list[Any]) -> int:

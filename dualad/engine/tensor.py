@@ -457,7 +457,7 @@ class Tensor(Operators, Methods):
                 "be lost. Use .detach()"
             )
         array = self._backend.to_numpy(self._raw)
-        made = (array, str(self.device), self.requires_grad, type(self))
+        made = (array, str(self.device), self.requires_grad, type(self), self.dtype)
         return _unpickle, made, getattr(self, "__dict__", None) or None
 
 
@@ -626,8 +626,8 @@ def lift(value: Any) -> Any:
     return value if type(value) is Tensor or BY_TYPE[type(value)] is None else Tensor(value)
 
 
-def _unpickle(array: Any, device: str, requires_grad: bool, kind: type[Tensor]) -> Tensor:
-    return of_class(ops.asarray(array, device=device), kind).requires_grad_(requires_grad)
+def _unpickle(array: Any, device: str, requires_grad: bool, kind: type[Tensor], dtype: DType) -> Tensor:
+    return of_class(ops.asarray(array, dtype=dtype, device=device), kind).requires_grad_(requires_grad)
 
 
 def _check_grad(x: Tensor, grad: Any) -> None:

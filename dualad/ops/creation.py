@@ -11,6 +11,7 @@ import numpy as np
 
 from ..batching import is_batched
 from ..dtypes import as_dtype, complex_of, get_default_dtype, int64, real_of
+from ..engine.exhaustion import shortage
 from ..engine.namespace import ops
 from ..engine.shapes import result_dtype
 from ..engine.tensor import Tensor
@@ -115,7 +116,12 @@ def _made(
     """Call a creation function of the backend that owns the device."""
     backend, device = place(device)
     kind = native(backend, get_default_dtype() if dtype is None else as_dtype(dtype), device)
-    x = Tensor(getattr(backend.xp, name)(*args, dtype=kind, device=backend.native_device(device), **kw))
+    try:
+        x = Tensor(getattr(backend.xp, name)(*args, dtype=kind, device=backend.native_device(device), **kw))
+    except Exception as error:
+        if (reason := shortage(error, name, backend, device)) is None:
+            raise
+        raise reason from error
     return require_grad(x) if requires_grad else x
 
 
