@@ -44,6 +44,7 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
     """
 
     name = "jax"
+    hook_version = 2
     device_types = ("jax",)
     array_types = (jax.Array, jax.core.Tracer)
     xp = jnp
