@@ -52,12 +52,12 @@ class Indexing(Backend):
         if _has_flags(key):
             return super().index_add(array, value, key=key)
         value = _written(value, shape, array.dtype)
+        if array.dtype == np.bool_:  # whose sum is "or"
+            return array.at[key].max(value, mode="promise_in_bounds" if known else "drop")
         if is_deterministic() and not is_basic(key) and not _adds_in_order(array):
             if known:
                 return super().index_add(array, value, key=key)
             report_nondeterministic("index_add with an index that JAX traces", self.name)
-        if array.dtype == np.bool_:  # whose sum is "or"
-            return array.at[key].max(value, mode="promise_in_bounds" if known else "drop")
         return array.at[key].add(value, mode="promise_in_bounds" if known else "drop")
 
     def _prepared(self, key: Key, shape: tuple[int, ...]) -> tuple[bool, tuple[int, ...], Key]:
