@@ -148,6 +148,23 @@ def test_a_plugin_that_says_its_library_is_absent_is_listed(tmp_path):
     assert "  rods: unavailable: the rods are not installed (dualad-rods 0.3.1)" in report
 
 
+@pytest.mark.parametrize(
+    ("device", "plugin"),
+    [
+        ("cuda:1", "dualad-cupy"),
+        ("jax", "dualad-jax"),
+        ("torch_cuda:0", "dualad-torch"),
+        ("dask", "dualad-dask"),
+    ],
+)
+def test_a_device_of_dualads_own_plugins_is_said_to_need_the_plugin(tmp_path, device, plugin):
+    program = (
+        "import importlib.metadata; importlib.metadata.entry_points = lambda **keywords: []\n"
+        f"import dualad\ntry:\n    dualad.ones(1, device={device!r})\nexcept dualad.DeviceError as error:\n    print(error)"
+    )
+    assert f"(install the plugin {plugin})" in run(tmp_path, "-c", program).stdout
+
+
 def test_a_good_plugin_says_nothing(tmp_path):
     install(tmp_path, "dualad-rods", GOOD)
     result = run(tmp_path, "-c", "import dualad; print(dualad.backends.get('rods').devices())")

@@ -258,7 +258,8 @@ def for_device(device: Device) -> Backend:
         if attempt == 0:
             load_plugins()
     known = ", ".join(t for b in _backends.values() for t in b.device_types)
-    hint = f" (install the plugin {PLUGINS[device.type]})" if device.type in PLUGINS else ""
+    plugin = PLUGINS.get(device.type.partition("_")[0])  # torch_cuda is torch's
+    hint = f" (install the plugin {plugin})" if plugin else ""
     raise DeviceError(
         f"unknown device {device}: no backend has the device type {device.type!r}{hint}; "
         f"known device types: {known}{_what_failed()}"
