@@ -149,7 +149,7 @@ def test_a_plugin_that_says_its_library_is_absent_is_listed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("device", "plugin"),
+    ("wanted", "plugin"),
     [
         ("cuda:1", "dualad-cupy"),
         ("jax", "dualad-jax"),
@@ -157,10 +157,10 @@ def test_a_plugin_that_says_its_library_is_absent_is_listed(tmp_path):
         ("dask", "dualad-dask"),
     ],
 )
-def test_a_device_of_dualads_own_plugins_is_said_to_need_the_plugin(tmp_path, device, plugin):
+def test_a_device_of_dualads_own_plugins_is_said_to_need_the_plugin(tmp_path, wanted, plugin):
     program = (
         "import importlib.metadata; importlib.metadata.entry_points = lambda **keywords: []\n"
-        f"import dualad\ntry:\n    dualad.ones(1, device={device!r})\nexcept dualad.DeviceError as error:\n    print(error)"
+        f"import dualad\ntry:\n    dualad.ones(1, device={wanted!r})\nexcept dualad.DeviceError as error:\n    print(error)"
     )
     assert f"(install the plugin {plugin})" in run(tmp_path, "-c", program).stdout
 
