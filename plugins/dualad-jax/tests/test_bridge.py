@@ -143,8 +143,10 @@ def test_what_is_wrong_with_a_function_of_dualad_is_said():
         to_jax(3)
     with pytest.raises(dualad.GradientError, match="depends on a dualad Tensor that requires grad"):
         to_jax(lambda x: x * w)(X)
-    with pytest.raises(dualad.GradientError, match="a Tensor that requires grad is given"):
-        to_jax(lambda x: x)(w)
+    same = to_jax(lambda x: x)
+    for call in (lambda: same(w), lambda: dualad.jvp(same, (X,), (X,)), lambda: dualad.vmap(same)(X)):
+        with pytest.raises(dualad.GradientError, match="is given to a function of JAX's"):
+            call()
     with pytest.raises(dualad.GradientError, match="depends on an array that JAX traces"):
         jax.jit(lambda v: to_jax(lambda x: x * dualad.asarray(v))(X))(X)
     with pytest.raises(jax.errors.UnexpectedTracerError):
@@ -155,6 +157,17 @@ def test_what_is_wrong_with_a_function_of_dualad_is_said():
         to_jax(lambda x: dualad.sum(x), result=jax.ShapeDtypeStruct((), jnp.int64))(X)
     assert dualad.is_grad_enabled()
     close(jax.grad(to_jax(ours))(X), jax.grad(theirs)(X))
+
+
+def test_integers_do_not_move():
+    place = to_jax(lambda x, k: dualad.argmax(x) + k)
+    none = np.zeros((), jax.dtypes.float0)
+    y, tangent = jax.jvp(place, (X, jnp.asarray(2)), (X, none))
+    assert (int(y), tangent.dtype) == (int(jnp.argmax(X)) + 2, jax.dtypes.float0)
+    close(
+        jax.jit(jax.grad(lambda x: to_jax(lambda x, k: x[k])(x, place(x, 0))))(X),
+        jnp.zeros(4).at[jnp.argmax(X)].set(1),
+    )
 
 
 # -- JAX in dualad ------------------------------------------------------------------------------------

@@ -221,6 +221,8 @@ def test_tensors_are_arguments_and_results_of_compiled_functions():
     close(gradient(x.clone().requires_grad_()).numpy(), 2 * np.asarray(X))
     with pytest.raises(dualad.GradientError, match="a Tensor with a history"):
         jax.jit(lambda w: w * 2)(x.clone().requires_grad_())
+    with pytest.raises(dualad.GradientError, match="a Tensor with a history"):
+        dualad.jvp(jax.jit(lambda x: x * 2), (x,), (x,))
 
 
 # -- what needs values --------------------------------------------------------------------------------

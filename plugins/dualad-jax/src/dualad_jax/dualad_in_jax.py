@@ -24,6 +24,7 @@ from dualad.backends.registry import BY_TYPE
 from dualad.engine.tensor import raw_value
 from dualad.errors import DTypeError, GradientError, ShapeError
 from dualad.transforms import trees
+from dualad.transforms.arguments import has_level
 
 Array = Any
 #: A function of Tensors in a list that gives Tensors in a list.
@@ -133,9 +134,10 @@ def _is_array(x: Any) -> bool:
 def _as_array(x: Any) -> Array:
     """Return an argument as one of JAX's arrays."""
     if isinstance(x, Tensor):
-        if x.requires_grad:
+        if has_level(x):
             raise GradientError(
-                "to_jax: a Tensor that requires grad is given to a function of JAX's; detach it"
+                "to_jax: a Tensor that dualad differentiates, or batches, is given to a function of JAX's, "
+                "through which no history goes; detach it, or call the function of dualad's itself"
             )
         x = raw_value(x.to("jax"))
     return jnp.asarray(x)

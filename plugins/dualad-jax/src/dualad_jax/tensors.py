@@ -8,17 +8,20 @@ import jax
 
 from dualad import Tensor
 from dualad.backends.registry import BY_TYPE
+from dualad.engine.node import GROUND, Leaf
 from dualad.engine.tensor import raw_value
 from dualad.errors import GradientError
 
 
 def _flatten(x: Tensor) -> tuple[tuple[Any], bool]:
-    if not x.is_leaf or (x._node is not None and not x.requires_grad):
+    x._refresh()
+    node = x._node
+    if node is not None and (type(node) is not Leaf or node.level != GROUND):
         raise GradientError(
             "a Tensor with a history goes into a function of JAX's, or out of it, and the history cannot; "
             "detach it, or compute its derivatives on the same side"
         )
-    return (raw_value(x),), x.requires_grad
+    return (raw_value(x),), node is not None
 
 
 def _unflatten(requires_grad: bool, children: Any) -> Tensor:
