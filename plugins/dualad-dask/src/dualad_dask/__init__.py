@@ -60,6 +60,8 @@ class DaskBackend(Backend):
         return array
 
     def is_tracing(self, array: Any) -> bool:
+        if not array.ndim and array.dtype.kind in "iu":
+            return False  # as an index it is computed, for what it reads is then a view
         return not blocks.in_memory(array)
 
     def dlpack(self, array: Any, **keywords: Any) -> Any:
@@ -82,6 +84,9 @@ class DaskBackend(Backend):
         return indexing.write(array, value, key)
 
     def scatter(self, g: Any, *, shape: tuple[int, ...], key: Any) -> Any:
+        wide = self._wide(g.dtype)
+        if g.dtype != wide:  # half precision is added in single
+            return self.scatter(g.astype(wide), shape=shape, key=key).astype(g.dtype)
         if not g.size:
             return namespace.zeros(shape, dtype=g.dtype)
         if is_basic(key):

@@ -61,6 +61,12 @@ def reshape(x: Array, /, shape: tuple[int, ...], *, copy: bool | None = None) ->
     return y.copy() if copy else y
 
 
+def searchsorted(x1: Array, x2: Array, /, *, side: str = "left") -> Array:
+    """Return where elements are to be put into a sorted vector; dask's own wants an axis in x2."""
+    y = da.searchsorted(x1, x2 if x2.ndim else x2[None], side=side)
+    return y if x2.ndim else y[0]
+
+
 def nonzero(x: Array, /) -> tuple[Array, ...]:
     """Return where elements are not 0; how many they are is computed here."""
     places = da.argwhere(x)
