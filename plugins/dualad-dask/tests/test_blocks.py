@@ -236,3 +236,35 @@ def test_reading_by_lazy_indices_in_many_blocks_warns_of_nothing():
         warnings.simplefilter("error", PerformanceWarning)
         y = BACKEND.getitem(x, key=index)
     np.testing.assert_array_equal(y.compute(), np.arange(64.0)[::-1])
+
+
+# -- programs --------------------------------------------------------------------------------------
+
+PROGRAMS = {
+    "writing at a mask": lambda a: _written(a, a > 0.5, 0.0).sum(),
+    "writing at indices": lambda a: _written(a, dualad.argmax(a, axis=0), 5.0),
+    "sorting": lambda a: dualad.sort(a, axis=0)[:2] ** 2,
+    "vmap over indices": lambda a: dualad.vmap(lambda row, i: row[i] ** 2)(a, dualad.argmax(a, axis=1)),
+    "a checkpoint": dualad.checkpoint(lambda a: dualad.sin(a) * a),
+    "functions of NumPy": lambda a: np.median(np.exp(a), axis=0),
+    "running products": lambda a: dualad.cumulative_prod(a, axis=0),
+}
+
+
+def _written(a, key, value):
+    y = a * 1.0
+    y[key] = value
+    return y
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_derivatives_of_programs_are_lazy_at_every_order(name):
+    f = lambda a: dualad.sum(PROGRAMS[name](a))  # noqa: E731
+    a = np.random.default_rng(2).random((5, 3))
+    x = dualad.asarray(da.from_array(a, chunks=2) + 0)
+    with dask.config.set(scheduler=refuse):
+        got = [dualad.grad(f)(x), dualad.hvp(f, (x,), (x,)), dualad.jvp(f, (x,), (x,))[1]]
+    y = dualad.asarray(a)
+    want = [dualad.grad(f)(y), dualad.hvp(f, (y,), (y,)), dualad.jvp(f, (y,), (y,))[1]]
+    for g, w in zip(got, want, strict=True):
+        np.testing.assert_allclose(g.numpy(), w.numpy(), rtol=1e-10, atol=1e-12)
