@@ -95,7 +95,8 @@ PROGRAMS = {
         A,
     ),
     "fft": (dualad.grad(lambda a: dualad.sum(dualad.abs(dualad.fft.fftn(a)))), A),
-    "special": (dualad.grad(lambda x: dualad.sum(dualad.special.erf(x) + dualad.special.log_ndtr(x))), X),
+    "special": (dualad.grad(lambda x: dualad.sum(dualad.special.erf(x) + dualad.special.gammaln(x + 3))), X),
+    "log_ndtr": (dualad.grad(lambda x: dualad.sum(dualad.special.log_ndtr(x))), X),
     "a custom rule": (dualad.grad(lambda x: dualad.sum(doubled(x))), X),
     "its forward mode": (lambda x: dualad.jvp(doubled, (x,), (x,)), X),
     "reading by a traced integer": (
@@ -114,6 +115,8 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_compiled_program_gives_what_it_gives_uncompiled(name):
+    if name == "log_ndtr" and not hasattr(jax.scipy.special, "erfcx"):
+        pytest.skip("its derivative needs erfcx, which this JAX has not")
     f, *args = PROGRAMS[name]
     compiled = jax.jit(f)
     want = f(*args)
