@@ -142,14 +142,12 @@ def build(session: nox.Session) -> None:
 
 def install(session: nox.Session, backend: str, versions: dict[str, Version] = MappingProxyType({})) -> None:
     """Install dualad and the plugin of a backend, and of what they need the versions that are given."""
-    plugin = {
-        "numpy": [],
-        "cupy": ["-e", cupy_plugin()],
-        "dask": ["-e", "plugins/dualad-dask[distributed]"],
-    }.get(backend, ["-e", f"plugins/dualad-{backend}"])
+    extra = {"cupy": ["-e", cupy_plugin()], "dask": ["-e", "plugins/dualad-dask[distributed]"]}
+    plugin = extra.get(backend, ["-e", f"plugins/dualad-{backend}"] if backend in ("torch", "jax") else [])
     constraints = Path(session.create_tmp(), "versions.txt")
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()))
-    session.install("--constraint", str(constraints), "-e", ".[test]", *plugin)
+    # The referee is part of some tests, whatever the backend.
+    session.install("--constraint", str(constraints), "-e", ".[test]", "-e", "plugins/dualad-strict", *plugin)
 
 
 def install_torch(session: nox.Session, version: str = TORCH) -> None:
@@ -163,7 +161,8 @@ def lowest(backend: str) -> dict[str, Version]:
     """Return the lowest version allowed of each package that dualad and the plugin of a backend need."""
     needed: dict[str, Version] = {}
     tools: dict[str, Version] = {}
-    for source in ["."] if backend == "numpy" else [".", f"plugins/dualad-{backend}"]:
+    plugin = "strict" if backend == "numpy" else backend
+    for source in dict.fromkeys([".", "plugins/dualad-strict", f"plugins/dualad-{plugin}"]):
         project = tomllib.loads(Path(source, "pyproject.toml").read_text("utf-8"))["project"]
         extras = project.get("optional-dependencies", {})
         note_bounds(needed, [*project["dependencies"], *chain(*(extras.get(name, ()) for name in EXTRAS))])
