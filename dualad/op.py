@@ -132,8 +132,8 @@ class Op:
     def __repr__(self) -> str:
         return f"<dualad op {self.name}>"
 
-    def __reduce__(self) -> str:
-        return self.name  # pickled by name, as functions are
+    def __reduce__(self) -> Any:
+        return _op, (self.name,)  # pickled by name, as functions are
 
     def __call__(self, *args: Any, **static: Any) -> Any:
         nodes: list[Any] = []
@@ -331,6 +331,11 @@ class Op:
                         self.maps.append(m)
             return self.maps[:count]
         return self.maps
+
+
+def _op(name: str) -> Op:
+    """Return the op of a name: one that is unpickled."""
+    return REGISTRY[name]
 
 
 def _add(terms: list[Any]) -> Any:

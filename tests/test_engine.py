@@ -2,6 +2,7 @@
 
 import gc
 import math
+import pickle
 import threading
 import weakref
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import dualad
+from dualad.op import REGISTRY
 
 
 def leaf(values, device="cpu"):
@@ -450,3 +452,7 @@ def test_a_number_as_cotangent_keeps_its_digits():
     (x * 1.0).backward(0.1)
     assert x.grad.item() == 0.1
     assert dualad.autograd.grad(x * 1.0, x, 0.1)[0].item() == 0.1
+
+
+def test_every_op_is_pickled_by_its_name():
+    assert all(pickle.loads(pickle.dumps(op)) is op for op in REGISTRY.values())

@@ -279,3 +279,40 @@ def test_dtypes_are_compared_with_numpys():
     assert {d: 1}[dualad.float64] == 1
     with pytest.raises(dualad.DTypeError, match="not a data type: 'no such'"):
         dualad.zeros(2, dtype="no such")
+
+
+def test_numbers_and_lists_go_to_the_device_of_what_they_stand_beside(device):
+    needs(dualad.float64, device)  # what a Python float is to NumPy's functions
+    x = dualad.tensor([1.0, 2.0], device=device)
+    for y in (
+        dualad.stack([x[0], 1.0]),
+        dualad.concat([x, [1.0]]),
+        dualad.asarray([[x[0], 0.0], [2.0, 3.0]]),
+        np.stack([x[0], 1.0]),
+        np.concatenate([x, [1.0]]),
+        np.append(x, 1.0),
+        np.dot(x, [1.0, 2.0]),
+        np.dot([1.0, 2.0], x),
+    ):
+        assert str(y.device) == device
+
+
+def test_copy_false_shares_or_raises():
+    a = np.ones(3)
+    assert dualad.asarray(a, copy=False)._raw is a
+    with pytest.raises(ValueError, match="copy=False, but another dtype or device needs a copy"):
+        dualad.asarray(a, dtype=dualad.float32, copy=False)
+    with pytest.raises(ValueError, match="copy=False"):
+        dualad.from_dlpack(a, device="strict", copy=False)
+
+
+def test_nobody_writes_to_a_tensor_by_dlpack():
+    z = dualad.ones(3)
+    taken = np.from_dlpack(z)
+    assert not np.shares_memory(taken, z._raw)
+    shared = z.__dlpack__(copy=False, max_version=(1, 0))
+    assert "versioned" in repr(shared)
+    with pytest.raises(BufferError, match="before DLPack"):
+        z.__dlpack__(copy=False)
+    with pytest.raises(BufferError, match="go backwards in memory"):
+        z[::-1].__dlpack__(copy=False, max_version=(1, 0))

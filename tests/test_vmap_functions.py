@@ -189,7 +189,9 @@ def test_every_method_is_tried():
         "clamp clip_ fill mm moveaxis ndimension nelement reshape_as swapaxes "  # other names of what is tried
         "half logical_and logical_not logical_or cuda pin_memory is_pinned to_device type is_inference "
         "masked_select nonzero backward register_hook register_post_accumulate_grad_hook requires_grad_ retain_grad "
-        "retains_grad"
+        "retains_grad bfloat16 "
+        # random numbers, in test_random.py
+        "bernoulli bernoulli_ cauchy_ exponential_ geometric_ log_normal_ multinomial normal_ random_ uniform_"
     )
     names = {n for n in vars(dualad.engine.methods.Methods) if not n.startswith("_")}
     names |= {n for n in vars(dualad.engine.methods.Conversions) if not n.startswith("_")}

@@ -48,9 +48,14 @@ class NumpyBackend(Backend):
         return array
 
     def dlpack(self, array: Any, **keywords: Any) -> Any:
-        array = np.asarray(array).view()
-        if (keywords.get("max_version") or (0,))[0] < 1:  # before 1.0 nobody could be kept from writing
-            return array.copy().__dlpack__(**keywords)
+        array = np.asarray(array)
+        if keywords.get("copy") is not False:  # PyTorch, for one, writes to what it is told is read-only
+            return array.copy().__dlpack__(**{**keywords, "copy": None})
+        if (keywords.get("max_version") or (0,))[0] < 1:
+            raise BufferError("__dlpack__(copy=False): before DLPack 1.0 memory cannot be shared read-only")
+        if min(array.strides, default=0) < 0:  # PyTorch ends the process
+            raise BufferError("__dlpack__(copy=False): the elements go backwards in memory; take a copy")
+        array = array.view()
         array.flags.writeable = False
         return array.__dlpack__(**keywords)
 

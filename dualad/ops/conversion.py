@@ -11,7 +11,7 @@ from ..backends.registry import BY_TYPE, DTYPES
 from ..dtypes import DType, complex_of, get_default_dtype, int64
 from ..engine.namespace import ops
 from ..engine.operands import PYTHON_SCALARS, plain_array, type_name
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, raw_value
 from ..engine.views import detach, require_grad
 from ..errors import DeviceError, DTypeError, ShapeError
 from .common import optional_dtype
@@ -38,10 +38,19 @@ def native(backend: Backend, dtype: DType, device: Device) -> Any:
     DTypeError
         If there are no arrays of it on that device.
     """
-    if not backend.has_dtype(dtype, device):
+    wanted = backend.native_dtypes.get(dtype)
+    if wanted is None or not backend.has_dtype(dtype, device):
         advice = backend.advise_on_dtype(dtype, device)
         raise DTypeError(f"the device {device} has no arrays of dtype {dtype}" + (advice and f": {advice}"))
-    return backend.native_dtypes[dtype]
+    return wanted
+
+
+def require_dtype(x: Tensor, dtype: DType) -> None:
+    """Raise a DTypeError if the device of a Tensor has no arrays of that dtype."""
+    raw = raw_value(x)
+    backend = BY_TYPE[type(raw)]
+    if backend is not None:  # a stand-in is nowhere
+        native(backend, dtype, backend.device_of(raw))
 
 
 def asarray(
@@ -214,10 +223,12 @@ def _from_data(obj: Any, dtype: Any, device: Any, copy: bool | None) -> Tensor:
     if backend is not None and (backend.name != "numpy" or isinstance(obj, (np.ndarray, np.generic))):
         x = Tensor(_own(obj, backend, copy))
         DTYPES[x._value.dtype]  # refuses object arrays and strings here and not later
-        return ops.to(x, device=device, dtype=wanted)
+        moved = ops.to(x, device=device, dtype=wanted)
+        if copy is False and moved is not x:
+            raise ValueError("asarray: copy=False, but another dtype or device needs a copy")
+        return moved
     if isinstance(obj, (list, tuple)) and _has_tensors(obj):
-        x = ops.stack([asarray(item) for item in obj])
-        return ops.to(x, device=device, dtype=wanted)
+        return ops.to(ops.stack(obj), device=device, dtype=wanted)
     if copy is False:
         raise ValueError(f"asarray: copy=False, but data of type {type(obj).__name__} must be copied")
     return _upload(_to_numpy(obj), wanted or _inferred(obj), device)
@@ -230,6 +241,17 @@ def _own(array: Any, backend: Backend, copy: bool | None) -> Any:
     if copy is False or isinstance(array, np.generic):
         return array
     return backend.copy(array)
+
+
+def together(items: Any) -> list[Tensor]:
+    """Return several things as Tensors, numbers and lists of numbers on the device of the others."""
+    some = [asarray(a) if _has_device(a) else a for a in items]
+    home = next((a.device for a in some if isinstance(a, Tensor)), None)
+    return [a if isinstance(a, Tensor) else asarray(a, device=home) for a in some]
+
+
+def _has_device(obj: Any) -> bool:
+    return _has_tensors(obj) or (BY_TYPE[type(obj)] is not None and not isinstance(obj, np.generic))
 
 
 def _has_tensors(obj: Any) -> bool:

@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from ..op import Op
 from ..rules import Joint
 from .common import one_axis
-from .conversion import asarray
+from .conversion import asarray, together
 from .indexing import read
 from .manipulation import reshape
 
@@ -57,7 +57,7 @@ def concat(arrays: Any, /, axis: int | None = 0, *, dim: int | None = None) -> T
     >>> dualad.concat([dualad.ones(2), dualad.zeros(1)])
     tensor([1., 1., 0.])
     """
-    tensors = [asarray(a) for a in arrays]
+    tensors = together(arrays)
     axis = axis if dim is None else dim
     if axis is None:
         tensors, axis = [reshape(t, (-1,)) for t in tensors], 0
@@ -89,7 +89,7 @@ def stack(arrays: Any, /, axis: int = 0, *, dim: int | None = None) -> Tensor:
     tensor([[1., 1.],
             [0., 0.]])
     """
-    tensors = [asarray(a) for a in arrays]
+    tensors = together(arrays)
     if len({t.shape for t in tensors}) != 1:
         listed = " and ".join(str(t.shape) for t in tensors) or "none"
         raise ShapeError(f"stack: expects arrays of one shape, got {listed}")

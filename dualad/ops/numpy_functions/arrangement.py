@@ -16,7 +16,7 @@ from .. import manipulation as manip
 from ..common import one_axis
 from ..conversion import asarray
 from ..datatypes import result_type
-from .calls import array, cast, numpy_dtype, operand
+from .calls import array, cast, numpy_dtype, operand, together
 
 # -- cutting -----------------------------------------------------------------------------------
 
@@ -62,39 +62,39 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Tensor]:
 
 def concatenate(arrays: Any, axis: int | None = 0, *, dtype: Any = None) -> Tensor:
     """Join arrays along an axis."""
-    return joining.concat([cast(a, dtype) for a in arrays], axis=axis)
+    return joining.concat([cast(a, dtype) for a in together(arrays)], axis=axis)
 
 
 def stack(arrays: Any, axis: int = 0, *, dtype: Any = None) -> Tensor:
     """Join arrays along a new axis."""
-    return joining.stack([cast(a, dtype) for a in arrays], axis=axis)
+    return joining.stack([cast(a, dtype) for a in together(arrays)], axis=axis)
 
 
 def vstack(tup: Any, *, dtype: Any = None) -> Tensor:
     """Put rows below each other."""
-    return concatenate([_at_least(2, a) for a in tup], dtype=dtype)
+    return concatenate([_at_least(2, a) for a in together(tup)], dtype=dtype)
 
 
 def hstack(tup: Any, *, dtype: Any = None) -> Tensor:
     """Put columns beside each other."""
-    parts = [_at_least(1, a) for a in tup]
+    parts = [_at_least(1, a) for a in together(tup)]
     return concatenate(parts, min(parts[0].ndim - 1, 1), dtype=dtype)
 
 
 def dstack(tup: Any) -> Tensor:
     """Join along the third axis."""
-    return joining.concat([in_three(a) for a in tup], axis=2)
+    return joining.concat([in_three(a) for a in together(tup)], axis=2)
 
 
 def column_stack(tup: Any) -> Tensor:
     """Put vectors beside each other as columns."""
-    tensors = map(array, tup)
+    tensors = together(tup)
     return joining.concat([t if t.ndim > 1 else manip.reshape(t, (-1, 1)) for t in tensors], axis=1)
 
 
 def append(arr: Any, values: Any, axis: Any = None) -> Tensor:
     """Join two arrays."""
-    return joining.concat([array(arr), array(values)], axis=axis)
+    return joining.concat(together((arr, values)), axis=axis)
 
 
 def block(arrays: Any) -> Tensor:

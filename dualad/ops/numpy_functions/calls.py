@@ -49,9 +49,22 @@ def array(a: Any, like: Tensor | None = None) -> Tensor:
     return asarray(a, device=None if like is None else like.device)
 
 
-def operand(a: Any) -> Any:
-    """Return an argument as a Tensor, if it is an array or a list; a number stays one."""
-    return array(a) if isinstance(a, (list, tuple, np.ndarray)) else a
+def together(items: Any) -> list[Tensor]:
+    """Return arguments as Tensors, numbers and lists of numbers on the device of a Tensor among them."""
+    items = list(items)
+    home = next((a for a in items if isinstance(a, Tensor)), None)
+    loose = (int, float, complex, np.generic, list, tuple)
+    return [array(a, home if isinstance(a, loose) else None) for a in items]
+
+
+def operand(a: Any, beside: Any = None) -> Any:
+    """Return an argument as a Tensor, if it is an array or a list; a number stays one.
+
+    A list goes to the device of the Tensor `beside`, if that is one.
+    """
+    if isinstance(a, (list, tuple)):
+        return array(a, beside if isinstance(beside, Tensor) else None)
+    return array(a) if isinstance(a, np.ndarray) else a
 
 
 def _holds_tensors(items: Any) -> bool:

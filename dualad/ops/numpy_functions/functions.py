@@ -26,7 +26,7 @@ from .. import (
 )  # fmt: skip
 from ..common import as_shape
 from . import arrangement, made, statistics
-from .calls import array, cast, floating, numpy_dtype, operand
+from .calls import array, cast, floating, numpy_dtype, operand, together
 from .calls import call as pass_on
 
 # -- reductions --------------------------------------------------------------------------------
@@ -246,9 +246,9 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     ),
     np.sort: _sorting(searching.sort), np.argsort: _sorting(searching.argsort),
     np.take_along_axis: lambda a, indices, axis=-1: indexing.take_along_axis(a, array(indices), axis=axis),
-    np.dot: lambda a, b: linalg.dot(operand(a), operand(b)), np.inner: made.inner, np.outer: _outer,
-    np.vdot: lambda a, b: linalg.vecdot(array(a).ravel(), array(b).ravel()),
-    np.tensordot: lambda a, b, axes=2: linalg.tensordot(array(a), array(b), axes=axes),
+    np.dot: lambda a, b: linalg.dot(operand(a, b), operand(b, a)), np.inner: made.inner, np.outer: _outer,
+    np.vdot: lambda a, b: linalg.vecdot(*(x.ravel() for x in together((a, b)))),
+    np.tensordot: lambda a, b, axes=2: linalg.tensordot(operand(a, b), operand(b, a), axes=axes),
     np.trace: _trace, np.einsum: made.either_einsum,
     np.real: elementwise.real, np.imag: elementwise.imag, np.angle: made.angle,
     np.iscomplexobj: lambda x: array(x).dtype.name.startswith("complex"),
