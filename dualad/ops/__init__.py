@@ -14,6 +14,7 @@ from . import (
     conversion,
     creation,
     cumulative,
+    dask_protocol,
     elementwise,
     fourier,
     gathering,
@@ -64,3 +65,6 @@ ops.register_post_accumulate_grad_hook = accumulation.register_post_accumulate_g
 
 Tensor.__array_ufunc__ = numpy_functions._array_ufunc  # type: ignore[attr-defined]
 Tensor.__array_function__ = numpy_functions._array_function  # type: ignore[attr-defined]
+Tensor.to_dask_array = dask_protocol._to_dask_array  # type: ignore[attr-defined]
+Tensor.__dask_tokenize__ = dask_protocol._dask_tokenize  # type: ignore[attr-defined]
+Tensor.__dask_graph__ = dask_protocol._dask_graph  # type: ignore[attr-defined]
