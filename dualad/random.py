@@ -14,11 +14,23 @@ from .ops.random.continuous import (
     multivariate_normal,
     normal,
     pareto,
+    power,
+    rayleigh,
+    triangular,
     uniform,
     weibull,
 )  # fmt: skip
 from .ops.random.discrete import bernoulli, binomial, choice, geometric, multinomial, poisson
-from .ops.random.gamma import beta, chisquare, dirichlet, f, gamma, standard_t
+from .ops.random.gamma import (
+    beta,
+    chisquare,
+    dirichlet,
+    f,
+    gamma,
+    negative_binomial,
+    standard_gamma,
+    standard_t,
+)
 from .ops.random.generators import (
     Generator,
     default_generator,
@@ -29,11 +41,19 @@ from .ops.random.generators import (
     seed,
     set_rng_state,
 )  # fmt: skip
+from .ops.random.standard import (
+    random,
+    standard_cauchy,
+    standard_exponential,
+    standard_normal,
+)
 
 __all__ = [
     "Generator", "bernoulli", "beta", "binomial", "cauchy", "chisquare", "choice", "default_generator",
     "dirichlet", "exponential", "f", "fork_rng", "gamma", "geometric", "get_rng_state", "gumbel",
     "initial_seed", "laplace", "logistic", "lognormal", "manual_seed", "multinomial", "multivariate_normal",
-    "normal", "pareto", "permutation", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm", "seed", "set_rng_state", "standard_t", "uniform", "weibull",
+    "negative_binomial", "normal", "pareto", "permutation", "poisson", "power", "rand", "rand_like",
+    "randint", "randint_like", "randn", "randn_like", "random", "randperm", "rayleigh", "seed",
+    "set_rng_state", "standard_cauchy", "standard_exponential", "standard_gamma", "standard_normal",
+    "standard_t", "triangular", "uniform", "weibull",
 ]  # fmt: skip

@@ -22,10 +22,13 @@ REAL = {
     "gumbel": (1.0, 2.0, (4,)), "cauchy": (1.0, 2.0, (4,)), "lognormal": (0.0, 1.0, (4,)),
     "weibull": (2.0, (4,)), "pareto": (2.0, (4,)), "gamma": (0.7, 2.0, (4,)), "beta": (0.5, 2.0, (4,)),
     "chisquare": (3.0, (4,)), "standard_t": (3.0, (4,)), "f": (3.0, 5.0, (4,)),
+    "rayleigh": (2.0, (4,)), "power": (3.0, (4,)), "triangular": (-1.0, 0.0, 3.0, (4,)), "random": ((4,),),
+    "standard_normal": ((4,),), "standard_exponential": ((4,),), "standard_cauchy": ((4,),),
+    "standard_gamma": (2.0, (4,)),
 }  # fmt: skip
 COUNTS = {
     "randint": (0, 1000, (4,)), "randperm": (50,), "poisson": (300.0, (4,)), "binomial": (900.0, 0.5, (4,)),
-    "geometric": (0.01, (4,)), "permutation": (50,),
+    "geometric": (0.01, (4,)), "permutation": (50,), "negative_binomial": (20.0, 0.01, (4,)),
 }  # fmt: skip
 
 
@@ -152,8 +155,9 @@ def test_bytes_that_are_no_state():
     for wrong, error, words in (
         (dualad.zeros(3), TypeError, "a vector of uint8.*dualad.float32"),
         (np.zeros((2, 2), np.uint8), TypeError, r"shape \(2, 2\)"),
-        (np.zeros(9, np.uint8), ValueError, "these bytes are no state"),
-        (g.get_state()[:-9], ValueError, "no state of a PCG64 generator"),
+        (np.zeros(9, np.uint8), ValueError, "set_state: this is no state of a Generator of cpu"),
+        (g.get_state()[:-9], ValueError, "set_state: this is no state of a Generator of cpu"),
+        (g.get_state()[:20], ValueError, "set_state: this is no state of a Generator of cpu"),
     ):
         with pytest.raises(error, match=words):
             g.set_state(wrong)
@@ -215,6 +219,15 @@ def test_after_a_fork_generators_stand_where_they_stood(device):
     with random.fork_rng(enabled=False):
         numbers()
     assert numbers() != want
+
+
+def test_a_fork_of_one_device_by_its_name(device):
+    g = random.default_generator(device)
+    for one in (str(g.device), g.device):
+        dualad.manual_seed(2)
+        with random.fork_rng(devices=one):
+            first = listed(dualad.rand(3, device=device))
+        assert listed(dualad.rand(3, device=device)) == first
 
 
 def test_a_fork_of_named_devices_leaves_the_others(device):
@@ -367,6 +380,8 @@ DRAWS = {
     "normal": lambda x, g: dualad.normal(x, 1.0, generator=g),
     "gamma": lambda x, g: random.gamma(x, generator=g), "gamma, wider": lambda x, g: random.gamma(x, 2.0, (2, 3), generator=g),
     "gamma of a number": lambda x, g: random.gamma(2.0, size=3, device=x.device, generator=g) * x,
+    "triangular": lambda x, g: random.triangular(x - 1, x, x + 2, generator=g),
+    "negative binomial": lambda x, g: random.negative_binomial(x + 1000, 0.01, generator=g),
     "beta": lambda x, g: random.beta(x, 2.0, generator=g), "dirichlet": lambda x, g: random.dirichlet(x, generator=g),
     "gradient": dualad.grad(lambda x, g: random.gamma(x, generator=g).sum()),
     "poisson": lambda x, g: dualad.poisson(x + 1000, generator=g),

@@ -26,6 +26,11 @@ CONTINUOUS = {
     "cauchy": ((1.0, 2.0), lambda x: 0.5 + np.arctan((x - 1) / 2) / np.pi), "lognormal": ((0.5, 2.0), lambda x: sp.ndtr((np.log(x) - 0.5) / 2)),
     "weibull": ((1.7,), lambda x: -np.expm1(-(x**1.7))), "pareto": ((2.5,), lambda x: 1 - (1 + x) ** -2.5),
     "gamma": ((0.3, 2.0), lambda x: sp.gammainc(0.3, x / 2)), "gamma-large": ((40.0, 0.5), lambda x: sp.gammainc(40.0, x * 2)),
+    "rayleigh": ((2.0,), lambda x: -np.expm1(-(x**2) / 8)), "power": ((2.5,), lambda x: x**2.5),
+    "triangular": ((-1.0, 0.0, 3.0), lambda x: np.where(x < 0, (x + 1) ** 2 / 4, 1 - (3 - x) ** 2 / 12)),
+    "triangular-right": ((0.0, 2.0, 2.0), lambda x: x**2 / 4), "triangular-left": ((0.0, 0.0, 2.0), lambda x: 1 - (2 - x) ** 2 / 4),
+    "random": ((), lambda x: x), "standard_normal": ((), sp.ndtr), "standard_exponential": ((), lambda x: -np.expm1(-x)),
+    "standard_cauchy": ((), lambda x: 0.5 + np.arctan(x) / np.pi), "standard_gamma": ((0.3,), lambda x: sp.gammainc(0.3, x)),
     "beta": ((0.5, 2.0), lambda x: sp.betainc(0.5, 2.0, x)), "chisquare": ((3.0,), lambda x: sp.gammainc(1.5, x / 2)),
     "standard_t": ((3.0,), lambda x: sp.stdtr(3.0, x)), "f": ((3.0, 5.0), lambda x: sp.fdtr(3.0, 5.0, x)),
 }  # fmt: skip
@@ -62,6 +67,8 @@ DISCRETE = {
     "poisson": (lambda kw: random.poisson(3.0, (MANY,), **kw), np.exp(K * np.log(3) - 3 - sp.gammaln(K + 1))),
     "binomial": (lambda kw: random.binomial(5, 0.3, (MANY,), **kw), sp.comb(5, K[:6]) * 0.3 ** K[:6] * 0.7 ** (5 - K[:6])),
     "geometric": (lambda kw: random.geometric(0.3, (MANY,), **kw), np.r_[0, 0.3 * 0.7 ** K[:9]]),
+    "negative_binomial": (lambda kw: random.negative_binomial(2.5, 0.4, (MANY,), **kw), sp.poch(2.5, K) / sp.factorial(K) * 0.4**2.5 * 0.6**K),
+    "one success for certain": (lambda kw: random.negative_binomial(2.0, 1.0, (MANY,), **kw), [1.0]),
     "bernoulli": (lambda kw: random.bernoulli(0.3, size=(MANY,), **kw), [0.7, 0.3]),
 }  # fmt: skip
 
@@ -77,6 +84,7 @@ def test_choices_come_in_proportion_to_their_weights(device):
     needs(dualad.int64, device)
     p = np.array([0.1, 0.0, 0.6, 0.3, 0.0])
     weights = dualad.asarray(2 * p, device=device, dtype=dualad.float32)
+    probabilities = dualad.asarray(p, device=device, dtype=dualad.float32)
     _check_counts(dualad.multinomial(weights, MANY, True).cpu().numpy(), p)
     rows = dualad.multinomial(dualad.stack([weights, weights * 0 + 1.0]), 500, True)
     assert (rows.shape, rows.device) == ((2, 500), device)
@@ -87,7 +95,7 @@ def test_choices_come_in_proportion_to_their_weights(device):
     follows = sum(p[k] * np.where(np.arange(5) == k, 0, p / (1 - p[k])) for k in (0, 2, 3))
     _check_counts(pairs[:, 1], follows)
     assert (pairs[:, 0] != pairs[:, 1]).all()
-    _check_counts(random.choice(5, (100, 50), p=weights).cpu().numpy(), p)
+    _check_counts(random.choice(5, (100, 50), p=probabilities).cpu().numpy(), p)
     _check_counts(random.choice(4, MANY, device=device).cpu().numpy(), np.full(4, 0.25))
 
 
@@ -184,6 +192,8 @@ def test_dtypes_are_those_of_parameters(device):
 def test_integers(device):
     x = dualad.randint(5, (2, 3), dtype=dualad.int32, device=device)
     assert (x.shape, x.dtype, x.device) == ((2, 3), dualad.int32, device)
+    y = dualad.randint(2, size=(40,), dtype=dualad.int32, device=device)  # as in NumPy
+    assert set(listed(y)) == {0, 1}
     assert dualad.randint(high=5, size=(2,), dtype=dualad.int32, device=device).shape == (2,)
     assert dualad.randint(low=3, high=5, size=4, dtype=dualad.int32, device=device).shape == (4,)
     for dtype in (dualad.uint8, dualad.int8):
@@ -269,3 +279,47 @@ def test_tensors_are_filled_with_integers_in_place(device):
     assert float(x.random_().max()) > 2**23
     assert listed(dualad.asarray([0.0, 2.0], device=device).multinomial(1)) == [1]
     assert listed(dualad.asarray([0.0, 1.0], device=device).bernoulli()) == [0, 1]
+
+
+# -- other libraries' names --------------------------------------------------------------------------
+
+ONE, OTHER = np.array([1.0, 2.0]), np.array([0.25, 0.5])
+RENAMED = {
+    "normal": (lambda: random.normal(loc=ONE, scale=OTHER), lambda: random.normal(ONE, OTHER)),
+    "normal of a size": (lambda: random.normal(loc=1.0, size=3), lambda: random.normal(1.0, 1.0, 3)),
+    "poisson": (lambda: random.poisson(lam=ONE), lambda: random.poisson(ONE)),
+    "binomial": (lambda: random.binomial(n=ONE, p=OTHER), lambda: random.binomial(ONE, OTHER)),
+    "rand": (lambda: dualad.rand(size=(2, 3)), lambda: dualad.rand(2, 3)),
+    "rand of a number": (lambda: dualad.rand(size=2), lambda: dualad.rand(2)),
+    "randn": (lambda: dualad.randn(size=(2, 3)), lambda: dualad.randn((2, 3))),
+    "zeros": (lambda: dualad.zeros(size=(2, 3)), lambda: dualad.zeros(2, 3)),
+    "ones": (lambda: dualad.ones(size=(2, 3)), lambda: dualad.ones(2, 3)),
+    "full": (lambda: dualad.full(size=(2,), fill_value=7), lambda: dualad.full((2,), 7)),
+    "empty": (lambda: dualad.zeros_like(dualad.empty(size=(2, 3))), lambda: dualad.zeros(2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_arguments_under_names_of_other_libraries(name):
+    drawn = []
+    for call in RENAMED[name]:
+        dualad.manual_seed(4)
+        x = call()
+        drawn.append((x.shape, x.dtype, listed(x)))
+    assert drawn[0] == drawn[1]
+
+
+def test_probabilities_may_be_integers_and_rounded():
+    assert listed(random.choice(2, 3, p=[0, 1])) == [1, 1, 1]
+    for dtype, parts in ((np.float32, 1000), (np.float16, 7)):
+        p = np.full(parts, 1 / parts, dtype)  # not 1 when summed exactly
+        assert abs(p.sum(dtype=float) - 1) > 1e-9
+        assert random.choice(parts, 4, p=p).shape == (4,)
+
+
+def test_probabilities_of_other_devices_are_in_proportion(device):
+    needs(dualad.int64, device)
+    if device == "cpu":
+        pytest.skip("probabilities of the CPU are looked at")
+    p = dualad.asarray([3.0, 1.0], dtype=dualad.float32, device=device)
+    _check_counts(random.choice(2, MANY, p=p).cpu().numpy(), [0.75, 0.25])

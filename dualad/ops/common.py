@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from operator import index
-from typing import Any
+from typing import Any, TypeVar
 
 from ..backends.registry import DTYPES
 from ..dtypes import DType, as_dtype, bool_, complex_of, get_default_dtype, int64, real_of
 from ..errors import AxisError, BatchError
 
 _OF_NUMBERS = {bool: bool_, int: int64}
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def boolean(*values: Any, **static: Any) -> DType:
@@ -94,10 +97,44 @@ def all_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     return axes
 
 
-def as_shape(shape: Any) -> tuple[int, ...]:
-    """Return a shape given as one number, as several (in a tuple), or as a tuple or list in one."""
+def as_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
+    """Return a shape given as one number, as several (in a tuple), or as a tuple or list in one.
+
+    `name` is that of the function, for messages.
+    """
     if isinstance(shape, (tuple, list)):
         if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
             shape = shape[0]
-        return tuple(whole("shape", "a length", n) for n in shape)
-    return (whole("shape", "a length", shape),)
+        return tuple(whole(name, "a length", n) for n in shape)
+    return (whole(name, "a length", shape),)
+
+
+def other_names(**names: str) -> Callable[[_F], _F]:
+    """Return a decorator that lets arguments be named as another library does, too.
+
+    Parameters
+    ----------
+    **names : str
+        ``theirs="ours"`` for each.
+
+    Raises
+    ------
+    TypeError
+        By the decorated function, if an argument is given under both names.
+    """
+
+    def decorate(function: _F) -> _F:
+        @wraps(function)
+        def renamed(*args: Any, **keywords: Any) -> Any:
+            for theirs in names.keys() & keywords.keys():
+                ours = names[theirs]
+                if ours in keywords:
+                    raise TypeError(
+                        f"{function.__name__}: {theirs} and {ours} are the same argument; give one"
+                    )
+                keywords[ours] = keywords.pop(theirs)
+            return function(*args, **keywords)
+
+        return renamed  # type: ignore[return-value]
+
+    return decorate

@@ -17,12 +17,13 @@ from ..engine.shapes import result_dtype
 from ..engine.tensor import Tensor
 from ..engine.views import require_grad
 from ..errors import BatchError, ShapeError
-from .common import as_shape, whole
+from .common import as_shape, other_names, whole
 from .conversion import asarray, native, place
 
 # -- filled with a number ----------------------------------------------------------------------
 
 
+@other_names(size="shape")
 def zeros(
     shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -31,7 +32,7 @@ def zeros(
     Parameters
     ----------
     shape : int or tuple of int
-        The shape; also as several numbers.
+        The shape; also as several numbers, and under PyTorch's name ``size``.
     dtype : DType, optional
         The default dtype if None.
     device : str or Device, optional
@@ -49,6 +50,7 @@ def zeros(
     return _filled("zeros", (shape, *more), dtype, device, requires_grad)
 
 
+@other_names(size="shape")
 def ones(
     shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -63,6 +65,7 @@ def ones(
     return _filled("ones", (shape, *more), dtype, device, requires_grad)
 
 
+@other_names(size="shape")
 def empty(
     shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -77,6 +80,7 @@ def empty(
     return _filled("empty", (shape, *more), dtype, device, requires_grad)
 
 
+@other_names(size="shape")
 def full(
     shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:

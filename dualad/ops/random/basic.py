@@ -9,21 +9,24 @@ from ...dtypes import DType, as_dtype
 from ...engine.namespace import ops
 from ...engine.tensor import Tensor
 from ...errors import DTypeError
-from ..common import as_shape, one_axis, whole
+from ..common import one_axis, whole
 from ..conversion import asarray, place
 from ..datatypes import iinfo
-from .drawing import Source, finish, floating, source
+from .drawing import Source, finish, floating, lengths, source
 
 
 def rand(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+    *shape: Any, size: Any = None, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Return numbers drawn evenly from [0, 1).
 
     Parameters
     ----------
-    *size : int, or one tuple of int
+    *shape : int, or one tuple of int
         The shape.
+    size : int or tuple of int, optional
+        The shape, under PyTorch's name.
     generator : Generator, optional
         Where to draw from; the device's own by default.
     dtype : DType, optional
@@ -39,6 +42,8 @@ def rand(
         If the dtype is not floating or complex.
     DeviceError
         If the generator is one of another device.
+    ShapeError
+        If a length is negative.
 
     Examples
     --------
@@ -46,13 +51,15 @@ def rand(
     >>> dualad.rand(2, 3).shape
     (2, 3)
     """
+    n = _size("rand", shape, size)
     s = source("rand", floating("rand", dtype), device, generator)
-    return finish(s.uniform(as_shape(size)), requires_grad)
+    return finish(s.uniform(n), requires_grad)
 
 
 def randn(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+    *shape: Any, size: Any = None, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Return numbers drawn from the standard normal distribution; the parameters are those of `rand`.
 
     Of complex numbers each part has the variance 1/2.
@@ -63,15 +70,27 @@ def randn(
     >>> dualad.randn((5, 3), dtype=dualad.float64).dtype
     dualad.float64
     """
+    n = _size("randn", shape, size)
     s = source("randn", floating("randn", dtype), device, generator)
-    return finish(s.normal(as_shape(size)), requires_grad)
+    return finish(s.normal(n), requires_grad)
+
+
+def _size(name: str, shape: tuple[Any, ...], size: Any) -> tuple[int, ...]:
+    """Return the shape that is given by position or as `size`."""
+    if size is None:
+        return lengths(name, shape)
+    if shape:
+        raise TypeError(f"{name}: the shape is given twice, as {shape} and as size={size}; give one")
+    return lengths(name, size)
 
 
 def randint(
     low: Any = None, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None,
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Return integers drawn evenly from [low, high); ``randint(high, size)`` begins at 0.
+    """Return integers drawn evenly from [low, high).
+
+    ``randint(high, size)`` and ``randint(high, size=size)`` begin at 0.
 
     Parameters
     ----------
@@ -89,7 +108,7 @@ def randint(
     Raises
     ------
     ValueError
-        If there is no integer between them, or one that does not fit into the dtype.
+        If there is no integer between them, or one that does not fit into the dtype, or no size.
 
     Examples
     --------
@@ -99,17 +118,17 @@ def randint(
     True
     """
     if size is None and isinstance(high, (tuple, list)):
-        low, high, size = 0, low, high
+        high, size = None, high
     if size is None:
-        raise ValueError(
-            f"randint: expects low < high, got {low} and {high}; the size comes last, a tuple: "
-            "randint(0, 10, (3,))"
-        )
-    first, end = _bounds("randint", 0 if low is None else low, high)
-    return finish(integers("randint", first, end, as_shape(size), dtype, device, generator), requires_grad)
+        raise ValueError("randint: no size is given; the size comes last, a tuple: randint(0, 10, (3,))")
+    first, end = _bounds("randint", low, high)
+    n = lengths("randint", size)
+    return finish(integers("randint", first, end, n, dtype, device, generator), requires_grad)
 
 
 def _bounds(name: str, low: Any, high: Any) -> tuple[int, int]:
+    """Return the bounds of integers; one alone is the upper one, and the lower one 0."""
+    low, high = (0, low) if high is None else (0 if low is None else low, high)
     first, end = whole(name, "low", low), whole(name, "high", high)
     if first >= end:
         raise ValueError(f"{name}: expects low < high, got {low} and {high}")
@@ -185,16 +204,9 @@ def randint_like(
     dualad.float32
     """
     x = asarray(x)
-    first, end = _bounds("randint_like", *((0, low) if high is None else (0 if low is None else low, high)))
-    y = integers(
-        "randint_like",
-        first,
-        end,
-        x.shape,
-        dtype or x.dtype,
-        x.device if device is None else device,
-        generator,
-    )
+    first, end = _bounds("randint_like", low, high)
+    device = x.device if device is None else device
+    y = integers("randint_like", first, end, x.shape, dtype or x.dtype, device, generator)
     return finish(y, requires_grad)
 
 

@@ -8,17 +8,21 @@ reparametrization of Kingma and Welling, "Auto-encoding variational Bayes", 2014
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import pi
+from math import inf, pi
 from typing import Any
+
+import numpy as np
 
 from ...engine.namespace import ops
 from ...engine.tensor import Tensor
 from ...errors import ShapeError
-from ..common import as_shape
+from ..common import other_names
 from ..conversion import asarray
-from .drawing import Source, check, finish, floating, parameters
+from ..datatypes import finfo
+from .drawing import Source, check, finish, floating, lengths, parameters
 
 
+@other_names(loc="mean", scale="std")
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None,
     device: Any = None, requires_grad: bool = False,
@@ -28,7 +32,8 @@ def normal(
     Parameters
     ----------
     mean, std : array or number
-        The mean and the standard deviation, which is not negative; they broadcast.
+        The mean and the standard deviation, which is not negative; they broadcast. NumPy's names ``loc``
+        and ``scale`` do as well.
     size : int or tuple of int, optional
         The shape; by default that of the parameters.
     generator : Generator, optional
@@ -72,6 +77,12 @@ def uniform(
 
     The other parameters are those of `normal`. As in NumPy, rounding may give high itself.
 
+    Raises
+    ------
+    ValueError
+        If high is less than low, or if one of these or their difference is beyond what the dtype has; on
+        a GPU elements are not looked at.
+
     Examples
     --------
     >>> import dualad
@@ -80,8 +91,13 @@ def uniform(
     ((2, 3), True)
     """
     (low, high), shape, s = parameters("uniform", {"low": low, "high": high}, size, dtype, device, generator)
-    width = high - low
+    with np.errstate(over="ignore"):  # what is too wide is told below
+        width = high - low
+    most = finfo(s.dtype).max
+    check("uniform", "low", low, -most, most)
+    check("uniform", "high", high, -most, most)
     check("uniform", "high - low", width, 0)
+    check("uniform", "high - low", width, -inf, most)
     return finish(low + width * s.uniform(shape), requires_grad)
 
 
@@ -242,6 +258,87 @@ def pareto(
     return finish(ops.expm1(s.exponential(shape) / a), requires_grad)
 
 
+def rayleigh(
+    scale: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return lengths of vectors of two normal numbers; they carry derivatives in scale.
+
+    Parameters
+    ----------
+    scale : array or number
+        The standard deviation of the two, which is not negative.
+    size, generator, dtype, device, requires_grad
+        See `dualad.normal`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.random.rayleigh(2.0, (4,)).shape
+    (4,)
+    """
+    (scale,), shape, s = parameters("rayleigh", {"scale": scale}, size, dtype, device, generator)
+    check("rayleigh", "scale", scale, 0)
+    return finish(scale * ops.sqrt(2 * s.exponential(shape)), requires_grad)
+
+
+def power(
+    a: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return numbers from 0 to 1 whose power a is uniform; they carry derivatives in a.
+
+    Parameters
+    ----------
+    a : array or number
+        Greater than 0: they are less than x with probability ``x ** a``.
+    size, generator, dtype, device, requires_grad
+        See `dualad.normal`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.random.power(3.0, (4,)).shape
+    (4,)
+    """
+    (a,), shape, s = parameters("power", {"a": a}, size, dtype, device, generator)
+    check("power", "a", a, 0, open=True)
+    return finish(ops.exp(-s.exponential(shape) / a), requires_grad)
+
+
+def triangular(
+    left: Any, mode: Any, right: Any, size: Any = None, *, generator: Any = None, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return numbers whose density is a triangle; they carry derivatives in all parameters.
+
+    Parameters
+    ----------
+    left, mode, right : array or number
+        Where it begins, where it is highest, and where it ends: in this order, and the ends differ.
+    size, generator, dtype, device, requires_grad
+        See `dualad.normal`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> x = dualad.random.triangular(-1.0, 0.0, 3.0, (4,))
+    >>> bool(((x >= -1) & (x <= 3)).all())
+    True
+    """
+    given = {"left": left, "mode": mode, "right": right}
+    (left, mode, right), shape, s = parameters("triangular", given, size, dtype, device, generator)
+    rise, fall, width = mode - left, right - mode, right - left
+    check("triangular", "mode - left", rise, 0)
+    check("triangular", "right - mode", fall, 0)
+    check("triangular", "right - left", width, 0, open=True)
+    # The distribution function's inverse; the root's argument is chosen first, so that it is never 0.
+    u = s.inside(shape)
+    rising = u * width < rise
+    root = ops.sqrt(ops.where(rising, u * rise, (1 - u) * fall) * width)
+    return finish(ops.where(rising, left + root, right - root), requires_grad)
+
+
 def multivariate_normal(
     mean: Any, cov: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -265,6 +362,9 @@ def multivariate_normal(
     ------
     ShapeError
         If the covariance is no square matrix of the mean's length.
+    numpy.linalg.LinAlgError
+        If it is not positive definite; it is a ValueError. On devices whose library does not look,
+        the numbers are NaN.
 
     Examples
     --------
@@ -279,9 +379,15 @@ def multivariate_normal(
             f"got {mean.shape} and {cov.shape}"
         )
     n = mean.shape[-1]
-    rows = None if size is None else (*as_shape(size), n)
+    rows = None if size is None else (*lengths("multivariate_normal", size), n)
     given = {"mean": mean, "cov": cov[..., 0]}
     (mean, _), shape, s = parameters("multivariate_normal", given, rows, dtype, device, generator)
-    factor = ops.linalg.cholesky(cov.to(s.dtype))
+    try:
+        factor = ops.linalg.cholesky(cov.to(s.dtype))
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(
+            "multivariate_normal: cov must be positive definite, and is not; where rounding is why, add a "
+            "small number to its diagonal: cov + 1e-6 * dualad.eye(n)"
+        ) from error
     noise = s.normal(shape)
     return finish(mean + ops.matmul(factor, noise[..., None])[..., 0], requires_grad)

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import float64
+from ...dtypes import float64, get_default_dtype
 from ...engine.namespace import ops
 from ...engine.shapes import same
 from ...engine.tensor import Tensor, raw_value
 from ...errors import DTypeError, ShapeError
 from ...op import Op
-from ..common import as_shape, one_axis, same_dtype, whole
+from ..common import one_axis, other_names, same_dtype, whole
 from ..conversion import asarray
 from ..datatypes import finfo
 from .basic import integers, random_order
-from .drawing import Source, check, draw_examples, finish, laid_out, parameters, real, source
+from .drawing import Source, check, draw_examples, finish, laid_out, lengths, parameters, source
 
 _poisson = Op(
     "random.poisson(lam)",
@@ -83,6 +83,7 @@ def bernoulli(
     return finish((s.uniform(shape) < p).to(s.dtype if dtype is None else dtype), requires_grad)
 
 
+@other_names(lam="input")
 def poisson(
     input: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -92,7 +93,7 @@ def poisson(
     Parameters
     ----------
     input : array or number
-        The means, not negative.
+        The means, not negative; NumPy's name ``lam`` does as well.
     size, generator, device, requires_grad
         See `bernoulli`.
     dtype : DType, optional
@@ -115,6 +116,7 @@ def poisson(
     return finish(counts if dtype is None else counts.to(dtype), requires_grad)
 
 
+@other_names(n="count", p="prob")
 def binomial(
     count: Any, prob: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -124,7 +126,8 @@ def binomial(
     Parameters
     ----------
     count, prob : array or number
-        Whole numbers, not negative, and numbers from 0 to 1; they broadcast.
+        Whole numbers, not negative, and numbers from 0 to 1; they broadcast. NumPy's names ``n`` and
+        ``p`` do as well.
     size, generator, dtype, device, requires_grad
         See `poisson`.
 
@@ -216,9 +219,19 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
     x = asarray(input).detach()
     if x.ndim not in (1, 2):
         raise ShapeError(f"multinomial: expects weights of shape (n,) or (m, n), got {x.shape}")
-    s = source("multinomial", real("multinomial", x.dtype), x.device, generator)
-    count = whole("multinomial", "num_samples", num_samples)
-    _check_weights("multinomial", x, count, replacement)
+    if not x.dtype.is_floating_point:
+        raise DTypeError(
+            f"multinomial: weights cannot be {x.dtype}; convert them, with .to({get_default_dtype()}), first"
+        )
+    return _weighted(
+        "multinomial", x, whole("multinomial", "num_samples", num_samples), replacement, generator
+    )
+
+
+def _weighted(name: str, x: Tensor, count: int, replacement: bool, generator: Any) -> Tensor:
+    """Return indices of floating weights, in each row."""
+    s = source(name, x.dtype, x.device, generator)
+    _check_weights(name, x, count, replacement)
     if s.backend.has_dtype(float64, s.device):
         s = s._replace(dtype=float64)
         x = x.to(float64)
@@ -270,7 +283,8 @@ def choice(
     replace : bool
         Whether one part can be drawn several times.
     p : array of shape (n,), optional
-        The probabilities, or weights in proportion to them; equal ones by default.
+        The probabilities; equal ones by default. On a GPU, where elements are not looked at, they are
+        taken to be in proportion to them.
     axis : int
         Along which the parts of an array lie.
     generator : Generator, optional
@@ -281,9 +295,12 @@ def choice(
     Raises
     ------
     ValueError
-        If there is nothing to draw from, or not as much without replacement.
+        If there is nothing to draw from, or not as much without replacement, or if probabilities are
+        negative or do not sum to 1; on a GPU elements are not looked at.
     ShapeError
         If there are not as many probabilities as parts.
+    DTypeError
+        If probabilities are complex.
 
     Examples
     --------
@@ -301,7 +318,7 @@ def choice(
     else:
         axis = one_axis("choice", axis, parts.ndim)
         n, device = parts.shape[axis], parts.device
-    shape = () if size is None else as_shape(size)
+    shape = () if size is None else lengths("choice", size)
     at = ops.reshape(_indices(n, shape, replace, weights, device, generator), shape)
     if parts is None:
         return at
@@ -319,7 +336,24 @@ def _indices(
     if weights is not None:
         if weights.shape != (n,):
             raise ShapeError(f"choice: expects {n} probabilities, got shape {weights.shape}")
-        return multinomial(weights, count, replace, generator=generator)
+        return _weighted("choice", _probabilities("choice", weights.detach()), count, replace, generator)
     if replace:
         return integers("choice", 0, n, (count,), None, device, generator)
     return random_order("choice", n, device, generator)[:count]
+
+
+def _probabilities(name: str, p: Tensor) -> Tensor:
+    """Return probabilities as floating numbers; raise ValueError if they are seen not to sum to 1."""
+    if p.dtype.is_complex:
+        raise DTypeError(f"{name}: probabilities are real, and cannot be {p.dtype}")
+    p = p if p.dtype.is_floating_point else p.to(get_default_dtype())
+    raw = raw_value(p)
+    if isinstance(raw, np.ndarray):
+        sums = np.atleast_1d(raw.sum(-1, dtype=np.float64))
+        # NumPy's tolerance: half of the digits that the probabilities have.
+        wrong = sums[~(abs(sums - 1) <= np.sqrt(finfo(p.dtype).eps))]
+        if wrong.size:
+            raise ValueError(
+                f"{name}: probabilities must sum to 1, got a sum of {wrong[0]:g}; divide them by it"
+            )
+    return p

@@ -185,7 +185,7 @@ def _device(name: str, arrays: dict[str, Tensor], device: Any) -> Any:
 
 def _shape(name: str, arrays: dict[str, Tensor], size: Any) -> tuple[int, ...]:
     shapes = [v.shape for v in arrays.values()]
-    wanted = None if size is None else as_shape(size)
+    wanted = None if size is None else lengths(name, size)
     try:
         shape = broadcast(*shapes) if wanted is None else broadcast(*shapes, wanted)
     except ValueError:
@@ -222,8 +222,17 @@ def check(
     if not np.all(fine):
         least = f"greater than {low:g}" if open else f"at least {low:g}"
         bounds = least if high == inf else f"from {low:g} to {high:g}"
+        bounds = f"at most {high:g}" if low == -inf else bounds
         bad = np.asarray(raw)[~np.asarray(fine)].flat[0]
         raise ValueError(f"{name}: {argument} must be {bounds}, got {bad:g}")
+
+
+def lengths(name: str, size: Any) -> tuple[int, ...]:
+    """Return a shape, in one of the forms that `as_shape` takes; raise ShapeError if a length is negative."""
+    shape = as_shape(size, name)
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"{name}: lengths must not be negative, got {shape}")
+    return shape
 
 
 def finish(x: Tensor, requires_grad: bool) -> Tensor:

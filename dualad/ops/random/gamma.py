@@ -15,10 +15,11 @@ from ...errors import ShapeError
 from ...op import Op
 from ...rules import Scale
 from .. import special as special  # the rules below ask for its functions
-from ..common import as_shape, same_dtype
+from ..common import same_dtype
 from ..conversion import asarray
 from ..pytorch import softmax
-from .drawing import Source, check, draw_examples, finish, laid_out, parameters
+from .discrete import poisson
+from .drawing import Source, check, draw_examples, finish, laid_out, lengths, parameters
 from .implicit import log_gamma_slope
 
 
@@ -76,6 +77,30 @@ def gamma(
     check("gamma", "shape", a, 0, open=True)
     check("gamma", "scale", scale, 0)
     return finish(ops.exp(_drawn(a, n, s)) * scale, requires_grad)
+
+
+def standard_gamma(
+    shape: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return numbers of `dualad.random.gamma` of scale 1; they carry derivatives in shape.
+
+    Parameters
+    ----------
+    shape : array or number
+        The concentration, greater than 0.
+    size, generator, dtype, device, requires_grad
+        See `dualad.normal`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.random.standard_gamma(2.0, (4,)).shape
+    (4,)
+    """
+    (a,), n, s = parameters("standard_gamma", {"shape": shape}, size, dtype, device, generator)
+    check("standard_gamma", "shape", a, 0, open=True)
+    return finish(ops.exp(_drawn(a, n, s)), requires_grad)
 
 
 def beta(
@@ -137,7 +162,7 @@ def dirichlet(
     alpha = asarray(alpha)
     if alpha.ndim == 0:
         raise ShapeError("dirichlet: alpha must have an axis, got a number")
-    rows = None if size is None else (*as_shape(size), alpha.shape[-1])
+    rows = None if size is None else (*lengths("dirichlet", size), alpha.shape[-1])
     (alpha,), shape, s = parameters("dirichlet", {"alpha": alpha}, rows, dtype, device, generator)
     check("dirichlet", "alpha", alpha, 0, open=True)
     return finish(softmax(_drawn(alpha, shape, s), -1), requires_grad)
@@ -222,3 +247,36 @@ def f(
     check("f", "dfden", n, 0, open=True)
     logs = _drawn(0.5 * m, shape, s) - _drawn(0.5 * n, shape, s)
     return finish(ops.exp(logs) * (n / m), requires_grad)
+
+
+def negative_binomial(
+    n: Any, p: Any, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return how many trials fail before n succeed: counts from 0 on, which are constants.
+
+    Each is drawn by `poisson` with a mean from `gamma`.
+
+    Parameters
+    ----------
+    n : array or number
+        Greater than 0, and need not be whole.
+    p : array or number
+        The probability that one succeeds, greater than 0 and at most 1.
+    size, generator, device, requires_grad
+        See `dualad.normal`.
+    dtype : DType, optional
+        See `dualad.poisson`.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.random.negative_binomial(3, dualad.ones(2))
+    tensor([0., 0.])
+    """
+    given = {k: v.detach() if isinstance(v, Tensor) else v for k, v in {"n": n, "p": p}.items()}
+    (n, p), shape, s = parameters("negative_binomial", given, size, None, device, generator)
+    check("negative_binomial", "n", n, 0, open=True)
+    check("negative_binomial", "p", p, 0, 1, open=True)
+    means = ops.exp(_drawn(n, shape, s)) * ((1 - p) / p)
+    return poisson(means, generator=generator, dtype=dtype, requires_grad=requires_grad)

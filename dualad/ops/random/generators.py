@@ -102,14 +102,20 @@ class Generator:
         DeviceError
             If it is one of another backend's generator.
         """
-        header, state = _read_state(new_state)
+        header, state = _read_state(new_state, self.device)
         backend = self._stream.backend
         if header["backend"] != backend.name:
             raise DeviceError(
                 f"Generator.set_state: the state is of a generator of the {header['backend']} backend, this "
                 f"one is of {backend.name}; their numbers are not the same"
             )
-        self._stream.set(backend.restore_generator(state, self.device), header["seed"])
+        try:
+            generator = backend.restore_generator(state, self.device)
+        except (ValueError, OverflowError) as error:  # the latter of numbers that are none of a state's
+            raise ValueError(
+                f"set_state: this is no state of a Generator of {self.device}; give all that get_state gave"
+            ) from error
+        self._stream.set(generator, header["seed"])
         return self
 
     def clone_state(self) -> Generator:
@@ -139,7 +145,7 @@ def _restored(device: str, state: np.ndarray) -> Generator:
     return Generator(device).set_state(state)
 
 
-def _read_state(state: Any) -> tuple[dict[str, Any], bytes]:
+def _read_state(state: Any, device: Device) -> tuple[dict[str, Any], bytes]:
     """Return what `Generator.get_state` put into a state."""
     x = asarray(state)
     if x.dtype is not uint8 or x.ndim != 1:
@@ -152,7 +158,9 @@ def _read_state(state: Any) -> tuple[dict[str, Any], bytes]:
         header = json.loads(head)
         return {"backend": str(header["backend"]), "seed": int(header["seed"])}, data
     except (ValueError, TypeError, KeyError):
-        raise ValueError("set_state: these bytes are no state; give what get_state gave") from None
+        raise ValueError(
+            f"set_state: this is no state of a Generator of {device}; give all that get_state gave"
+        ) from None
 
 
 def checked_seed(name: str, seed: Any) -> int:
@@ -324,7 +332,7 @@ def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
 
     Parameters
     ----------
-    devices : iterable of str or Device, optional
+    devices : iterable of str or Device, or one of these, optional
         Which, besides the CPU; by default all.
     enabled : bool
         If False, nothing is done.
@@ -342,6 +350,7 @@ def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
     if not enabled:
         yield
         return
+    devices = (devices,) if isinstance(devices, (str, Device)) else devices
     named = None if devices is None else {place(d)[1] for d in (None, *devices)}
     with _lock:
         seed, kept = _seed, dict(_generators)
