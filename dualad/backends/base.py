@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from math import prod
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -15,7 +17,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import BackendError, DeviceError, GapError
-from .device import Device
+from .device import Device, devices_of
 from .versions import adapt
 
 Array = Any  # an array of the backend
@@ -45,8 +47,8 @@ class Backend:
     unavailable : str or None
         Why the backend cannot be used on this machine, in one sentence; None if it can.
     gaps : mapping of str to str
-        What the library cannot do: names of functions (``"linalg.eigh"``), each with the reason in
-        a few words. Calling one raises a `GapError` that says so.
+        What the library cannot do: names of functions (``"linalg.eigh"``), or patterns of them
+        (``"fft.*"``), each with the reason in a few words. Calling one raises a `GapError` that says so.
     has_streams : bool
         Whether work is queued on streams, as on a GPU; see `current_stream`.
     hook_version : int
@@ -133,23 +135,31 @@ class Backend:
 
     def function(self, name: str) -> Callable[..., Any]:
         """Return the function that computes the op `name` on this backend's arrays."""
-        if name in self.gaps:
-            return self._refusal(name)
+        gap = gap_of(self.gaps, name)
+        if gap is not None:
+            return self._refusal(name, gap)
         if name.startswith("special."):
             return self.special_function(name.removeprefix("special."))
-        own = getattr(self, name, None)
-        if own is not None:
-            return own
-        function = self.xp
-        for part in name.split("."):
-            function = getattr(function, part)
+        look_up = attrgetter(name)
+        try:
+            own = look_up(self)
+        except AttributeError:
+            own = None
+        return look_up(self.xp) if own is None else own
+
+    def guarded(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return what an op calls in the place of its function: one that sees to the arguments first.
+
+        It is asked once for each function. The default is the function itself.
+        """
         return function
 
-    def _refusal(self, name: str) -> Callable[..., Any]:
+    def _refusal(self, name: str, gap: str) -> Callable[..., Any]:
         """Return what stands in the place of a function that the library lacks."""
+        reason = self.gaps[gap]
 
         def refuse(*args: Any, **keywords: Any) -> Any:
-            error = GapError(f"{name}: the {self.name} backend cannot do this: {self.gaps[name]}")
+            error = GapError(f"{name}: the {self.name} backend cannot do this: {reason}")
             error.function = name
             raise error
 
@@ -187,7 +197,7 @@ class Backend:
         DeviceError
             If there is no such device.
         """
-        here = self.devices()
+        here = devices_of(self)
         full = next((d for d in here if d == device or (device.index is None)), None)
         if full is None:
             names = ", ".join(str(d) for d in here)
@@ -237,6 +247,13 @@ class Backend:
         Values are then not looked at where that would only save work.
         """
         return False
+
+    def check_write(self, old: Array, new: Array) -> None:
+        """Raise if a Tensor of the array `old` must not be given `new`, which `is_tracing`.
+
+        Such values mean nothing outside the traced program: a Tensor from there would keep one that is
+        never known. The default allows everything.
+        """
 
     # -- what the standard lacks -------------------------------------------------------------
 
@@ -495,6 +512,31 @@ def drawn_by_numpy(
     return values.astype(host, copy=False)
 
 
+def gap_of(gaps: Mapping[str, str], name: str) -> str | None:
+    """Return the declared gap, a name or a pattern, that a function is part of; None if it is no gap."""
+    return name if name in gaps else next((gap for gap in gaps if fnmatchcase(name, gap)), None)
+
+
+def function_of(backend: Backend, name: str) -> Callable[..., Any]:
+    """Return a backend's function of that name.
+
+    Raises
+    ------
+    BackendError
+        If it has none, and declares no gap.
+    """
+    try:
+        return backend.function(name)
+    except AttributeError:
+        raise BackendError(
+            f"{name}: the {backend.name} backend has no such function; declare it in gaps"
+        ) from None
+
+
+#: The parts of a namespace that have functions of their own.
+_PARTS = ("fft", "linalg")
+
+
 class _Functions:
     """A backend's functions by name, each looked up once and kept as an attribute."""
 
@@ -503,9 +545,16 @@ class _Functions:
         self.fuses = backend.fuses
 
     def __getattr__(self, name: str) -> Any:
-        function = self._backend.function(self._prefix + name)
-        setattr(self, name, function)
-        return function
+        if name.startswith("__"):  # Python's own protocols
+            raise AttributeError(name)
+        is_part = not self._prefix and name in _PARTS
+        found = (
+            _Functions(self._backend, f"{name}.")
+            if is_part
+            else function_of(self._backend, self._prefix + name)
+        )
+        setattr(self, name, found)
+        return found
 
 
 def scipy_function(name: str) -> Callable[..., Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.registry import BY_TYPE
+from ..backends.base import function_of, gap_of
+from ..backends.registry import BY_TYPE, Cache
 from ..errors import (
     AxisError,
     BackendError,
@@ -26,7 +27,7 @@ from .tensor import Tensor, raw_value
 PYTHON_SCALARS = frozenset({bool, int, float, complex})
 
 
-class Functions(dict[type, Any]):
+class Functions(Cache[type, Any]):
     """What computes an op on each type of array, found on first use.
 
     It is None for types that need the general path: Tensors, stand-ins, Python's numbers.
@@ -50,15 +51,13 @@ class Functions(dict[type, Any]):
         if backend is None:
             return None
         function: Any
-        if self.compute is not None:
+        if self.compute is not None and gap_of(backend.gaps, self.name) is None:
             space = SPACES[kind]
             fuses = self.pointwise and space.fuses
             function = space.fuse(self.compute, self.name) if fuses else partial(self.compute, space)
         else:
-            try:
-                function = backend.function(self.name)
-            except AttributeError:
-                raise BackendError(f"{self.name}: the {backend.name} backend has no such function") from None
+            function = function_of(backend, self.name)
+        function = backend.guarded(function, self.name)
         self[kind] = function
         return function
 

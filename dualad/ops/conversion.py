@@ -246,6 +246,8 @@ def _own(array: Any, backend: Backend, copy: bool | None) -> Any:
 def together(items: Any) -> list[Tensor]:
     """Return several things as Tensors, numbers and lists of numbers on the device of the others."""
     some = [asarray(a) if _has_device(a) else a for a in items]
+    if all(isinstance(a, Tensor) for a in some):  # stand-ins among them are nowhere
+        return some
     home = next((a.device for a in some if isinstance(a, Tensor)), None)
     return [a if isinstance(a, Tensor) else asarray(a, device=home) for a in some]
 

@@ -24,7 +24,7 @@ from ..op import Unary
 from ..rules import Linear
 from . import manipulation as manip
 from .common import one_axis, real_result, whole
-from .conversion import asarray
+from .conversion import asarray, require_dtype
 from .elementwise import conj
 from .indexing import getitem, scatter
 
@@ -214,6 +214,7 @@ def _of_complex(op: Any, name: str, x: Any, s: Any, axes: Any, norm: Any) -> Ten
 
 def _half_of_real(name: str, x: Any, s: Any, axes: Any, norm: Any) -> Tensor:
     x, norm = _real(name, x), _norm(name, norm)
+    require_dtype(x, complex_of(x.dtype))
     axes = _some_axes(name, _axes(name, axes, s, x.ndim))
     return _rfftn(_resized(x, axes, _lengths(name, x, s, axes)), axes=axes, norm=norm)
 

@@ -13,13 +13,13 @@ from ..dtypes import as_dtype
 from ..engine import shapes
 from ..engine.fit import astype as fit_dtype
 from ..engine.namespace import ops
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, raw_value
 from ..engine.views import detach, link
 from ..errors import BatchError, DTypeError, ShapeError
 from ..op import Unary
 from ..rules import Linear, Scale
 from .common import all_axes, as_shape, one_axis, whole
-from .conversion import asarray
+from .conversion import asarray, require_dtype
 from .creation import arange
 from .indexing import getitem, take
 
@@ -431,7 +431,9 @@ def repeat(x: Any, repeats: Any, /, axis: int | None = None) -> Tensor:
         x, axis = reshape(x, (-1,)), 0
     if is_batched(repeats):
         raise BatchError("vmap: repeat: repeats must be the same for all examples, as they tell the shape")
-    counts = repeats.detach().cpu().numpy() if isinstance(repeats, Tensor) else np.asarray(repeats)
+    raw = raw_value(repeats)
+    backend = BY_TYPE[type(raw)]
+    counts = np.asarray(raw) if backend is None else backend.to_numpy(raw)
     axis = one_axis("repeat", axis, x.ndim)
     fits = counts.shape in ((), (1,), (x.shape[axis],))
     if counts.dtype.kind not in "iu" or (counts < 0).any() or not fits:
@@ -494,7 +496,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> T
     Raises
     ------
     DTypeError
-        For complex numbers and a real dtype: take `real` or `abs`.
+        For complex numbers and a real dtype: take `real` or `abs`; where the device has no such dtype.
 
     Examples
     --------
@@ -511,6 +513,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> T
         raise DTypeError(
             f"astype: {x.dtype} cannot be converted to {wanted}; take dualad.real or dualad.abs of it"
         )
+    require_dtype(x, wanted)
     if not wanted.is_differentiable:
         x = detach(x)
     return _astype(x, dtype=wanted)

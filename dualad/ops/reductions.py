@@ -15,7 +15,7 @@ from ..dtypes import as_dtype, real_of
 from ..engine.fit import astype
 from ..engine.shapes import kept, reduced
 from ..engine.tensor import Tensor, is_tracked
-from ..errors import ShapeError
+from ..errors import BackendError, ShapeError
 from ..op import Unary
 from ..rules import Linear, Weighted, conjugate
 from . import elementwise as elem
@@ -52,7 +52,22 @@ def _radial(xp: Any, x: Any, y: Any) -> Any:
 
 
 def _norm_of(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
-    return xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims)
+    try:
+        return xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims)
+    except BackendError:  # `linalg` is an optional part of the standard
+        return _norm_by_sums(xp, x, axis=axis, keepdims=keepdims)
+
+
+def _norm_by_sums(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
+    """The root of the sum of squares, of numbers divided by the largest: squares do not overflow."""
+    size, scale = xp.abs(x), None
+    if 0 not in x.shape:
+        largest = xp.max(size, axis=axis, keepdims=True)
+        scale = xp.where((largest > 0) & xp.isfinite(largest), largest, xp.ones_like(largest))
+        size = size / scale
+    total = xp.sqrt(xp.sum(size * size, axis=axis, keepdims=True))
+    y = total if scale is None else total * scale
+    return y if keepdims else xp.squeeze(y, axis=axis)
 
 
 # -- ops ---------------------------------------------------------------------------------------

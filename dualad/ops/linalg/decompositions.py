@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 
 from ...backends.registry import DTYPES
 from ...batching import broadcast
+from ...dtypes import complex_of
 from ...engine.fit import astype
 from ...engine.tensor import Tensor, is_tracked
 from ...op import Op, Unary
 from ...rules import Differential
 from ..common import boolean, real_result
+from ..conversion import require_dtype
 from ..elementwise import times_inverse
 from ..manipulation import matrix_transpose
 from .common import (
@@ -225,6 +227,13 @@ def eigvalsh(x: Any, /) -> Tensor:
     return eigh(x).eigenvalues if is_tracked(x) else _eigvalsh(x)
 
 
+def _of_complex_values(name: str, x: Any) -> Tensor:
+    """Return square matrices on a device that has their eigenvalues' dtype."""
+    x = as_matrices(name, x, square=True)
+    require_dtype(x, complex_of(x.dtype))
+    return x
+
+
 def eig(x: Any, /) -> EigResult:
     """Return the eigenvalues and eigenvectors of square matrices, in no particular order.
 
@@ -234,7 +243,7 @@ def eig(x: Any, /) -> EigResult:
     >>> dualad.linalg.eig(dualad.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     tensor([2.+0.j, 1.+0.j])
     """
-    return EigResult(*_eig(as_matrices("eig", x, square=True)))
+    return EigResult(*_eig(_of_complex_values("eig", x)))
 
 
 def eigvals(x: Any, /) -> Tensor:
@@ -246,7 +255,7 @@ def eigvals(x: Any, /) -> Tensor:
     >>> dualad.linalg.eigvals(dualad.tensor([[0.0, 1.0], [-1.0, 0.0]])).imag
     tensor([ 1., -1.])
     """
-    x = as_matrices("eigvals", x, square=True)
+    x = _of_complex_values("eigvals", x)
     return eig(x).eigenvalues if is_tracked(x) else _eigvals(x)
 
 
