@@ -265,10 +265,11 @@ def _examples_first(x: Any, axis: int | None) -> Any:
 def _shared(x: Any) -> Tensor:
     """Return an array as a Tensor, without a copy: nobody writes to it while `vmap` runs."""
     plain = plain_array(x)
-    if BY_TYPE[type(plain)] is None:
+    backend = BY_TYPE[type(plain)]
+    if backend is None:
         return ops.asarray(plain)
     DTYPES[plain.dtype]  # refuses object arrays and strings
-    return Tensor(plain)
+    return Tensor(backend.guarded(lambda array: array, "vmap")(plain))
 
 
 def _size(moved: Any, axes: Any, axis_size: int | None) -> int:

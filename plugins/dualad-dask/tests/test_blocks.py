@@ -135,6 +135,73 @@ def test_the_number_of_elements_of_an_array_of_unknown_length_is_found_where_it_
     assert [i.tolist() for i in dualad.nonzero(dualad.asarray(x) > 7)] == [[8, 9]]
 
 
+Y = np.linspace(-2, 3, 12)
+POSITIVE = Y[Y > 0]
+ROWS = np.random.default_rng(0).standard_normal((12, 3))
+PICKED = ROWS[Y > 0]
+# What a function gives for dask arrays whose lengths nobody knows, which meet a Tensor in it or not at all.
+UNKNOWN = {
+    "mean": (lambda a, b, w: dualad.mean(b), POSITIVE.mean()),
+    "var": (lambda a, b, w: dualad.var(b), POSITIVE.var()),
+    "argmax": (lambda a, b, w: dualad.argmax(b), 6),
+    "cumulative_sum": (lambda a, b, w: dualad.cumulative_sum(b), POSITIVE.cumsum()),
+    "cumulative_prod": (lambda a, b, w: dualad.cumulative_prod(b), POSITIVE.cumprod()),
+    "stack": (lambda a, b, w: dualad.stack([b, b]), [POSITIVE, POSITIVE]),
+    "vmap": (lambda a, b, w: dualad.vmap(lambda row, y: row @ w - y)(a, b), PICKED.sum(1) - POSITIVE),
+    "residuals": (
+        lambda a, b, w: dualad.grad(lambda w: dualad.sum((a @ w - b) ** 2))(w),
+        2 * PICKED.T @ (PICKED.sum(1) - POSITIVE),
+    ),
+    "tangent": (
+        lambda a, b, w: dualad.jvp(lambda w: dualad.mean(a @ w - b), (w,), (w,))[1],
+        PICKED.sum(1).mean(),
+    ),
+    "curvature": (
+        lambda a, b, w: dualad.hessian(lambda w: dualad.mean((a @ w - b) ** 2))(w),
+        2 * PICKED.T @ PICKED / len(POSITIVE),
+    ),
+    "divided by a number": (
+        lambda a, b, w: dualad.grad(lambda w: dualad.var(b * w[0]))(w),
+        [2 * POSITIVE.var(), 0, 0],
+    ),
+    "argument": (lambda a, b, w: dualad.grad(lambda b: dualad.mean(b**2))(b), 2 * POSITIVE / len(POSITIVE)),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_lengths_of_operands_are_found_where_they_are_needed(name):
+    # The first block of rows has none that is chosen.
+    y, rows = da.from_array(Y, chunks=4), da.from_array(ROWS, chunks=(4, 3))
+    f, want = UNKNOWN[name]
+    found = f(rows[y > 0], y[y > 0], da.ones(3))
+    found = found.numpy() if isinstance(found, dualad.Tensor) else found.compute()
+    np.testing.assert_allclose(found, want)
+
+
+def test_lengths_are_computed_once():
+    y = da.from_array(Y, chunks=4)
+    b = y[y > 0]
+    f = dualad.grad(lambda s: dualad.sum((b * s) ** 2))
+    f(da.ones(()))
+    with dask.config.set(scheduler=refuse):
+        gradient = f(da.ones(()))
+    assert gradient.compute() == pytest.approx(2 * (POSITIVE**2).sum())
+
+
+def test_operands_of_different_lengths_are_told_of_by_their_lengths():
+    y, rows = da.from_array(Y, chunks=4), da.from_array(ROWS, chunks=(4, 3))
+    with pytest.raises(dualad.ShapeError, match=r"shapes \(7,\) and \(5,\)"):
+        dualad.grad(lambda w: dualad.sum(rows[y > 0] @ w - y[y < 0]))(da.ones(3))
+
+
+def test_blocks_that_are_tensors_are_refused():
+    def f(w):
+        return dualad.sum(da.map_blocks(lambda block: block * w, da.ones(4, chunks=2), dtype=float))
+
+    with pytest.raises(dualad.GradientError, match="the blocks of a dask array are Tensors"):
+        dualad.grad(f)(1.5)
+
+
 # -- what is the user's ----------------------------------------------------------------------------
 
 

@@ -7,7 +7,6 @@ An op on dask arrays is a layer of a task graph, and so is a derivative. Nothing
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isnan
 from typing import Any
 
 import dask
@@ -31,6 +30,7 @@ class DaskBackend(Backend):
     device_types = ("dask",)
     array_types = (da.Array,)
     xp = namespace
+    hook_version = 2
 
     def devices(self) -> list[Device]:
         return [Device("dask")]
@@ -54,10 +54,13 @@ class DaskBackend(Backend):
         return blocks.numbers(array)
 
     def copy(self, array: Any) -> Any:
-        array = indexing.handle(array)
-        if any(map(isnan, array.shape)):  # of a user's mask, say: how much it chose is computed here
-            array.compute_chunk_sizes()
-        return array
+        return indexing.handle(blocks.known(array))
+
+    def guarded(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def on_known(*args: Any, **keywords: Any) -> Any:
+            return function(*map(_known, args), **{k: _known(v) for k, v in keywords.items()})
+
+        return on_known
 
     def is_tracing(self, array: Any) -> bool:
         if not array.ndim and array.dtype.kind in "iu":
@@ -131,6 +134,13 @@ class DaskBackend(Backend):
     def describe(self, device: Device) -> str:
         scheduler = dask.base.get_scheduler(collections=[da.zeros(1)])
         return f"dask {dask.__version__}, scheduler {scheduler.__module__}.{scheduler.__qualname__}"
+
+
+def _known(value: Any) -> Any:
+    """Return an op's argument with the lengths of all arrays in it known."""
+    if isinstance(value, da.Array):
+        return blocks.known(value)
+    return type(value)(map(_known, value)) if type(value) in (tuple, list) else value
 
 
 class _Special:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import prod
+from math import isnan, prod
 from typing import Any
 
 import dask.array as da
 import numpy as np
 from dask.highlevelgraph import MaterializedLayer
+
+import dualad
+from dualad.errors import GradientError
 
 Array = Any  # a dask array
 
@@ -19,6 +22,28 @@ def in_memory(x: Array) -> bool:
     if others or not isinstance(layer, MaterializedLayer):
         return False
     return all(isinstance(block, (np.ndarray, np.generic)) for block in layer.mapping.values())
+
+
+def known(x: Array) -> Array:
+    """Return the array, its lengths computed if it does not know them: of a user's mask, say.
+
+    The array itself knows them from then on, so that a function that is called again and again computes
+    them once.
+
+    Raises
+    ------
+    GradientError
+        If its blocks are Tensors, whose history an array of dask's does not have.
+    """
+    if isinstance(x._meta, dualad.Tensor):
+        raise GradientError(
+            "the blocks of a dask array are Tensors of dualad's: a function that is called on blocks, as in "
+            "map_blocks, has used one, and its derivative would be lost. Use dualad's functions and "
+            "operators on whole arrays, or x.detach().numpy() in that function"
+        )
+    if any(map(isnan, x.shape)):
+        x.compute_chunk_sizes()
+    return x
 
 
 def numbers(x: Array) -> np.ndarray:
@@ -32,6 +57,13 @@ def numbers(x: Array) -> np.ndarray:
 def whole(x: Array, axes: Iterable[int]) -> Array:
     """Return the array in blocks that are not divided along the axes."""
     return x.rechunk(dict.fromkeys(axes, -1))
+
+
+def without_empty_blocks(x: Array) -> Array:
+    """Return the array in blocks that have elements, as those that a mask has chosen need not have."""
+    if all(all(c) or not sum(c) for c in x.chunks):
+        return x
+    return x.rechunk(tuple(tuple(n for n in c if n) or (0,) for c in x.chunks))
 
 
 def reshaped(x: Array, shape: tuple[int, ...]) -> Array:

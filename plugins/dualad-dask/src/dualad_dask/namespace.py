@@ -13,7 +13,7 @@ from numpy import float16 as float16
 
 from . import fft as fft
 from . import linalg as linalg
-from .blocks import numbers, reshaped
+from .blocks import numbers, reshaped, without_empty_blocks
 
 Array = Any
 
@@ -65,6 +65,22 @@ def searchsorted(x1: Array, x2: Array, /, *, side: str = "left") -> Array:
     """Return where elements are to be put into a sorted vector; dask's own wants an axis in x2."""
     y = da.searchsorted(x1, x2 if x2.ndim else x2[None], side=side)
     return y if x2.ndim else y[0]
+
+
+def _without_empty_blocks(name: str) -> Any:
+    own = getattr(_compat, name)
+
+    @functools.wraps(own)
+    def call(x: Array, /, **keywords: Any) -> Array:
+        return own(without_empty_blocks(x), **keywords)
+
+    return call
+
+
+# Dask's own fail where a block has no elements.
+argmax, argmin, cumulative_prod, cumulative_sum = map(
+    _without_empty_blocks, ("argmax", "argmin", "cumulative_prod", "cumulative_sum")
+)
 
 
 def nonzero(x: Array, /) -> tuple[Array, ...]:
