@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import re
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 from . import backends, scaffold, testing
 from ._version import __version__
-from .backends import Backend
-from .errors import DualadError
+from .backends import Backend, Device
+from .backends.device import devices_of
+from .errors import DeviceError, DualadError
 
 
 def report() -> str:
@@ -52,33 +54,53 @@ def _about(backend: Backend) -> list[str]:
         return [f"unavailable: {backend.unavailable} ({backends.origin(backend)})"]
     lines = []
     try:
-        for device in backend.devices():
+        for device in devices_of(backend):
             about = backend.describe(device)
             lines.append(f"{device}" + (f" ({about})" if about else ""))
+    except DeviceError as error:
+        lines.append(f"broken: {error} ({backends.origin(backend)})")
     except Exception as error:  # a report of what is broken must not break
         lines.append(f"broken: {type(error).__name__}: {error} ({backends.origin(backend)})")
     return lines
 
 
+#: The exit status, as shells give it, of a command whose output nobody reads to its end (SIGPIPE).
+_UNREAD = 128 + 13
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command that the arguments name; return the exit status."""
+    """Run the command that the arguments name; return the exit status.
+
+    It is 0 if all is well, 1 if a certificate has faults, and 2 if the command could not be done.
+    """
     parser = argparse.ArgumentParser(prog="python -m dualad", description="Tools of dualad.")
+    parser.add_argument("--version", action="version", version=f"dualad {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("report", help="print versions, backends and devices, for a bug report; the default")
     _add_new_backend(commands.add_parser("new-backend", help="write the skeleton of a backend"))
     _add_certify(commands.add_parser("certify", help="check a backend, and print what is wrong"))
     options = parser.parse_args(arguments)
     try:
-        if options.command == "certify":
-            return _certify(options)
-        if options.command == "new-backend":
-            written = scaffold.new_backend(options.name, options.library, options.device, options.into)
-            print(scaffold.next_steps(written))
-        else:
-            print(report())
+        status = _run(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, and not when Python ends, it shows that nobody reads
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNREAD
     except (DualadError, OSError) as error:
         print(f"dualad: {error}", file=sys.stderr)
-        return 1
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "certify":
+        return _certify(options)
+    if options.command == "new-backend":
+        written = scaffold.new_backend(options.name, options.library, options.device, options.into)
+        print(scaffold.next_steps(written))
+    else:
+        print(report())
     return 0
 
 
@@ -93,7 +115,10 @@ def _add_new_backend(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_certify(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Check a backend function by function; the exit status is 1 if anything is wrong."
+    parser.description = (
+        "Check a backend function by function; the exit status is 1 if anything is wrong, and 2 if there is "
+        "nothing to check, such as no backend of that name."
+    )
     parser.add_argument("name", metavar="NAME", help="the backend's name, such as numpy")
     parser.add_argument(
         "--only", metavar="PATTERN", action="append", default=[],
@@ -116,7 +141,7 @@ def _certify(options: argparse.Namespace) -> int:
         certificate = testing.certify(
             options.name,
             only=options.only,
-            devices=options.device,
+            devices=_each_once(backends.get(options.name), options.device),
             quick=options.quick,
             progress=_count if sys.stderr.isatty() else None,
         )
@@ -129,6 +154,15 @@ def _certify(options: argparse.Namespace) -> int:
     if options.badge is not None:
         certificate.write_badge(options.badge)
     return 0 if certificate.passed else 1
+
+
+def _each_once(backend: Backend, names: list[str] | None) -> list[Device] | None:
+    """Return the devices of these names, without repetitions: ``rods`` is ``rods:0``."""
+    if names is None:
+        return None
+    devices = [Device(name) for name in names]
+    own = [backend.check_device(d) if d.type in backend.device_types else d for d in devices]
+    return list(dict.fromkeys(own))
 
 
 def _count(done: int, total: int) -> None:

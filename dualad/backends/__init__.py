@@ -9,7 +9,7 @@ from .determinism import is_deterministic, report_nondeterministic
 from .device import CPU, Device
 from .hookspecs import hookimpl
 from .loading import Failure
-from .registry import all, failures, for_device, get, origin, register
+from .registry import all, failures, for_device, get, origin, register, unregister
 from .versions import HOOK_VERSION
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "origin",
     "register",
     "report_nondeterministic",
+    "unregister",
 ]

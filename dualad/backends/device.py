@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import DeviceError
 
 
@@ -65,3 +67,29 @@ class Device:
 
 
 CPU = Device("cpu")
+
+
+def devices_of(backend: Any) -> list[Device]:
+    """Return the devices that a backend has at hand, as its `devices` gives them.
+
+    Raises
+    ------
+    DeviceError
+        If there is none, or they cannot be listed; the message says what is wrong with the method.
+    """
+    try:
+        here = backend.devices()
+    except Exception as error:
+        raise DeviceError(
+            f"the devices of the {backend.name} backend cannot be listed: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(here, (list, tuple)) or not all(isinstance(d, Device) for d in here):
+        raise DeviceError(
+            f"the devices of the {backend.name} backend cannot be listed: its method devices returned "
+            f"{here!r}, and must return a list of Devices"
+        )
+    if not here:
+        raise DeviceError(
+            f"the {backend.name} backend has no device at hand: its method devices returned none"
+        )
+    return list(here)

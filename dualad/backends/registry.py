@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pluggy
@@ -14,9 +15,10 @@ from ..errors import BackendError, DeviceError, DTypeError
 from . import hookspecs
 from . import numpy as numpy_plugin
 from .base import Backend
-from .checks import check_group
+from .checks import check_claims, check_group
 from .device import Device
-from .loading import Failure, failure
+from .hookspecs import hookimpl
+from .loading import Failure, advice, failure
 from .versions import HOOK_VERSION
 
 #: The plugins of dualad's own, by their device types.
@@ -28,11 +30,16 @@ PLUGINS = {
     "torch": "dualad-torch",
 }
 
+#: The name of the backend that is always there.
+NUMPY = numpy_plugin.NumpyBackend.name
+
 _manager = pluggy.PluginManager(hookspecs.PROJECT)
 _manager.add_hookspecs(hookspecs)
 
 _backends: dict[str, Backend] = {}
 _origins: dict[str, str] = {}  # backend's name -> the distribution it came with, or its plugin's name
+_plugins: dict[str, object] = {}  # backend's name -> its plugin
+_natives: dict[str, list[Any]] = {}  # backend's name -> its dtype objects that no backend before it had
 _failures: list[Failure] = []
 _loaded = False
 _is_loading = False
@@ -55,19 +62,37 @@ DTYPES = _ByNative({d: d for d in dtypes.ALL})
 #: The array types of backends that have streams.
 STREAMED: set[type] = set()
 
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
-def register(plugin: object, name: str | None = None) -> None:
-    """Register a plugin: an object or module with a `dualad_backends` hook.
+
+class Cache(dict[_K, _V]):
+    """What is found once for each array type or device; forgotten when the backend of these is taken out."""
+
+    def __init__(self, *items: Any) -> None:
+        super().__init__(*items)
+        _caches[id(self)] = self
+
+
+_caches: WeakValueDictionary[int, Cache[Any, Any]] = WeakValueDictionary()
+
+
+def register(plugin: object, name: str | None = None, *, replace: bool = False) -> None:
+    """Register a plugin: an object or module with a `dualad_backends` hook, or a backend alone.
 
     Installed distributions need not call this: their entry point in the group ``dualad`` is
-    found by itself. It serves programs that define a backend of their own, and tests.
+    found by itself. It serves programs that define a backend of their own, notebooks and tests.
 
     Parameters
     ----------
     plugin : object
-        Anything with a `dualad_backends` marked by `dualad.backends.hookimpl`.
+        Anything with a `dualad_backends` marked by `dualad.backends.hookimpl`; or a `Backend`, or a
+        class of one, which is then made without arguments.
     name : str, optional
         The name in messages.
+    replace : bool, optional
+        Whether to take out backends of the same names that were registered before, as a notebook
+        does whose cell is run again. See `unregister`.
 
     Raises
     ------
@@ -84,13 +109,36 @@ def register(plugin: object, name: str | None = None) -> None:
         ...
     dualad.errors.BackendError: plugin 'rods' has no hook dualad_backends: mark one with hookimpl
     """
-    _register(plugin, f"plugin {name or type(plugin).__name__!r}", "the plugin")
+    known = name or getattr(plugin, "__name__", type(plugin).__name__)
+    if isinstance(plugin, type) and issubclass(plugin, Backend):
+        plugin = plugin()
+    if isinstance(plugin, Backend):
+        plugin = _Alone(plugin)
+    _register(plugin, f"plugin {known!r}", "the plugin", advice(plugin), replace)
 
 
-def _register(plugin: object, origin: str, distribution: str) -> None:
+class _Alone:
+    """The plugin of a backend that is registered without one."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    @hookimpl
+    def dualad_backends(self) -> list[Backend]:
+        return [self.backend]
+
+
+def _register(
+    plugin: object, origin: str, distribution: str, without_hook: str, replace: bool = False
+) -> None:
     """Register a plugin that comes from `origin`, all its backends or none."""
     if _manager.is_registered(plugin):
-        raise BackendError(f"{origin} is registered already, as {_manager.get_name(plugin)}")
+        if not replace:
+            raise BackendError(
+                f"{origin} is registered already, as {_manager.get_name(plugin)}; register(..., "
+                "replace=True) takes the other out"
+            )
+        _manager.unregister(plugin)
     others = _manager.get_plugins()
     # A distribution may bring several plugins.
     label = f"{origin}, {id(plugin):#x}" if _manager.has_plugin(origin) else origin
@@ -98,11 +146,14 @@ def _register(plugin: object, origin: str, distribution: str) -> None:
         _manager.register(plugin, label)
         caller = _manager.subset_hook_caller("dualad_backends", others)
         if not caller.get_hookimpls():
-            raise BackendError(f"{origin} has no hook dualad_backends: mark one with hookimpl")
+            raise BackendError(f"{origin} has no hook dualad_backends: {without_hook}")
         found: list[Backend] = []
-        for group in caller(hook_version=HOOK_VERSION):
+        # pluggy leaves out what is None.
+        for group in caller(hook_version=HOOK_VERSION) or [None]:
             for backend in check_group(group, distribution):
-                _check_claims(backend, [*_backends.values(), *found])
+                replaced = replace and backend.name != NUMPY
+                kept = [b for b in _backends.values() if not (replaced and b.name == backend.name)]
+                check_claims(backend, [*kept, *found], _origins)
                 found.append(backend)
     except BaseException as error:
         if _manager.is_registered(plugin):
@@ -113,37 +164,72 @@ def _register(plugin: object, origin: str, distribution: str) -> None:
             ) from None
         raise
     for backend in found:
-        _add(backend, origin)
+        if backend.name in _backends:
+            _take_out(backend.name)
+        _add(backend, origin, plugin)
 
 
-def _check_claims(backend: Backend, others: list[Backend]) -> None:
-    """Raise a `BackendError` if a backend claims what is another's."""
-    for other in others:
-        devices = set(backend.device_types) & set(other.device_types)
-        arrays = set(backend.array_types) & set(other.array_types)
-        if devices:
-            claimed = f"device type {min(devices)!r}"
-        elif backend.name == other.name:
-            claimed = f"name {other.name!r}"
-        elif arrays:
-            claimed = f"array type {min(t.__name__ for t in arrays)!r}"
-        else:
-            continue
-        owner = _origins.get(other.name, "the same plugin")
-        raise BackendError(
-            f"backend {backend.name!r}: the {claimed} is taken by backend {other.name!r} of {owner}; "
-            "uninstall one of the two"
-        )
-
-
-def _add(backend: Backend, origin: str) -> None:
+def _add(backend: Backend, origin: str, plugin: object) -> None:
+    _natives[backend.name] = []
     if backend.unavailable is None:
+        _natives[backend.name] += [n for n in backend.native_dtypes.values() if n not in DTYPES]
         for dtype, native in backend.native_dtypes.items():
             DTYPES[native] = dtype
         if backend.has_streams:
             STREAMED.update(backend.array_types)
     _backends[backend.name] = backend
     _origins[backend.name] = origin
+    _plugins[backend.name] = plugin
+    for kind in [kind for kind, found in BY_TYPE.items() if found is None]:
+        BY_TYPE.pop(kind, None)  # it may be this one's
+
+
+def unregister(name: str) -> None:
+    """Take a backend out again, and its plugin with the last of its backends.
+
+    Tensors of it that are left belong to the backend that is next registered for their type of
+    array; until then they are none that dualad computes with.
+
+    Parameters
+    ----------
+    name : str
+        The backend's name.
+
+    Raises
+    ------
+    BackendError
+        If there is no backend of that name, or it is dualad's own NumPy.
+
+    Examples
+    --------
+    >>> import dualad
+    >>> dualad.backends.unregister("numpy")
+    Traceback (most recent call last):
+        ...
+    dualad.errors.BackendError: the numpy backend is dualad's own; it cannot be taken out
+    """
+    if name == NUMPY:
+        raise BackendError(f"the {name} backend is dualad's own; it cannot be taken out")
+    _known(name)
+    _take_out(name)
+
+
+def _take_out(name: str) -> None:
+    backend, plugin = _backends.pop(name), _plugins.pop(name)
+    del _origins[name]
+    if not any(p is plugin for p in _plugins.values()) and _manager.is_registered(plugin):
+        _manager.unregister(plugin)
+    for native in _natives.pop(name):
+        DTYPES.pop(native, None)
+    for other in _backends.values():  # one that came later may have the same
+        if other.unavailable is None:
+            DTYPES.update({native: dtype for dtype, native in other.native_dtypes.items()})
+    STREAMED.difference_update(backend.array_types)
+    kinds = {kind for kind, found in list(BY_TYPE.items()) if found is backend}
+    for cache in list(_caches.values()):
+        for key in list(cache):
+            if key in kinds or (isinstance(key, Device) and key.type in backend.device_types):
+                cache.pop(key, None)
 
 
 def load_plugins() -> None:
@@ -171,7 +257,8 @@ def _load_entry_points() -> None:
         name = distribution.name if distribution else f"plugin {entry.name!r}"
         origin = f"{name} {distribution.version}" if distribution else name
         try:
-            _register(entry.load(), origin, name)
+            plugin = entry.load()
+            _register(plugin, origin, name, advice(plugin, entry))
         except (Exception, SystemExit) as error:  # a broken plugin must not take dualad down
             _failures.append(failure(entry, error))
             print(f"dualad: {_failures[-1]}", file=sys.stderr)
@@ -228,12 +315,16 @@ def get(name: str) -> Backend:
     BackendError
         If there is none, or it cannot be used on this machine.
     """
+    return _usable(_known(name))
+
+
+def _known(name: str) -> Backend:
     if name not in _backends:
         load_plugins()
     if name not in _backends:
         known = ", ".join(_backends)
         raise BackendError(f"there is no backend {name!r}; registered: {known}{_what_failed()}")
-    return _usable(_backends[name])
+    return _backends[name]
 
 
 def _usable(backend: Backend, error: type[Exception] = BackendError) -> Backend:
@@ -270,7 +361,7 @@ def _what_failed() -> str:
     return "".join(f"; {failed}" for failed in _failures)
 
 
-class _ByType(dict[type, "Backend | None"]):
+class _ByType(Cache[type, "Backend | None"]):
     """The backend of an array type, or None; found on first sight and kept."""
 
     def __missing__(self, kind: type) -> Backend | None:
@@ -299,4 +390,4 @@ class _ByType(dict[type, "Backend | None"]):
 #: The backend of each array type: ``BY_TYPE[type(array)]``, None for what is no array.
 BY_TYPE = _ByType()
 
-_register(numpy_plugin, "dualad", "dualad")
+_register(numpy_plugin, "dualad", "dualad", advice(numpy_plugin))

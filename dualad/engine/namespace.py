@@ -10,13 +10,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from ..backends.registry import BY_TYPE
+from ..backends.registry import BY_TYPE, Cache
 
 #: The differentiable functions, filled by `dualad.ops` by plain assignment.
 ops: Any = SimpleNamespace(fuses=False)
 
 
-class _Spaces(dict[type, Any]):
+class _Spaces(Cache[type, Any]):
     """The namespace in which rules run on a type of array; that of all else is `ops`."""
 
     def __missing__(self, kind: type) -> Any:

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from ..backends.base import Backend
-from ..backends.registry import BY_TYPE
+from ..backends.registry import BY_TYPE, Cache
 from ..engine.kept import nbytes, op_name, owner
 from ..engine.lines import Line, record_line, user_line
 from ..engine.node import Node
@@ -229,7 +229,7 @@ class profile(Observer):
 _SHOWN = 20
 
 #: For each type of array, whether its device works on its own and has to be waited for.
-_WAITS: dict[type, bool] = {}
+_WAITS: Cache[type, bool] = Cache()
 
 
 def _clock(arrays: Iterable[Any]) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...backends import Device
+from ...backends.registry import Cache
 from ...dtypes import uint8
 from ...engine.draws import Stream, is_replaying
 from ...engine.tensor import Tensor
@@ -187,7 +188,7 @@ def new_seed() -> int:
 
 # -- the generators of the devices -------------------------------------------------------------------
 
-_generators: dict[Device, Generator] = {}
+_generators: Cache[Device, Generator] = Cache()
 _seed: int | None = None
 _lock = Lock()
 
