@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..engine.operands import is_traced
 from ..engine.recording import recording_from
 from ..engine.tensor import raw_value, wrap
 from ..errors import GradientError
@@ -90,7 +91,8 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
     GradientError
         If f is not linear, where that can be told: f at 0 is not 0, or the derivative of one of
         its ops depends on the arguments. That a step function, or a branch taken because of a
-        value, made f not linear cannot be told.
+        value, made f not linear cannot be told; nor is f at 0 looked at where values are yet to be
+        computed, as under ``jax.jit`` and on dask.
     DTypeError
         If a primal is not of a floating dtype.
 
@@ -113,7 +115,8 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
 
 def _check_linear(tape: Tape) -> None:
     """Raise unless a function, taped at 0, is 0 there and none of its ops multiplies its inputs."""
-    if any(not_zero(y) for y in tape.outputs if raw_value(y) is not None):
+    known = [y for y in tape.outputs if raw_value(y) is not None and not is_traced(y)]
+    if any(map(not_zero, known)):
         raise GradientError("linear_transpose: f is not linear: at 0 it is not 0")
     op = nonlinear_op([node for node in tape.nodes if node is not None], tape.inputs.leaves)
     if op is not None:

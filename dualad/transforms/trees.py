@@ -218,17 +218,23 @@ def like_inputs(result: Any, leaves: list[Any]) -> Any:
 def fitting(given: Any, primal: Any, name: str, what: str) -> Any:
     """Return a user's tangent or cotangent as the array or Tensor that goes with a primal.
 
+    One of NumPy is put on the device of the primal.
+
     Raises
     ------
     ShapeError, DTypeError
         If it has another shape, or cannot have the primal's dtype.
     """
+    home = raw_value(primal)
+    on_host = BY_TYPE[type(home)] is None or isinstance(home, (np.ndarray, np.generic))
+    if isinstance(given, np.ndarray) and not on_host:
+        given = number_beside(plain_array(given), home)
     is_array = isinstance(given, Tensor) or BY_TYPE[type(given)] is not None
     if is_array and given.shape == primal.shape and DTYPES[given.dtype] is DTYPES[primal.dtype]:
         return below(given, name)
     if isinstance(given, (int, float, complex)) and not isinstance(given, np.generic):
         given = np.asarray(given) * 1.0  # double precision, as Python's own
-        if not isinstance(home := raw_value(primal), (np.ndarray, np.generic)):
+        if not on_host:
             given = number_beside(given, home)
     try:
         t = given if isinstance(given, Tensor) else ops.asarray(given)

@@ -335,3 +335,26 @@ def test_derivatives_of_programs_are_lazy_at_every_order(name):
     want = [dualad.grad(f)(y), dualad.hvp(f, (y,), (y,)), dualad.jvp(f, (y,), (y,))[1]]
     for g, w in zip(got, want, strict=True):
         np.testing.assert_allclose(g.numpy(), w.numpy(), rtol=1e-10, atol=1e-12)
+
+
+# -- tangents, cotangents and linear functions -------------------------------------------------------
+
+
+def test_tangents_and_cotangents_of_numpy_are_put_among_dask_arrays():
+    w = da.ones(3)
+    f = lambda w: (da.from_array(ROWS, chunks=(4, 3)) @ w) ** 2  # noqa: E731
+    (gradient,) = dualad.vjp(f, w)[1](Y)
+    np.testing.assert_allclose(gradient.compute(), 2 * ROWS.T @ (ROWS.sum(1) * Y))
+    tangent = dualad.jvp(f, (w,), (np.arange(3),))[1]
+    np.testing.assert_allclose(tangent.compute(), 2 * ROWS.sum(1) * (ROWS @ np.arange(3)))
+    with pytest.raises(dualad.DTypeError, match="masked"):
+        dualad.vjp(f, w)[1](np.ma.masked_array(Y, Y > 0))
+
+
+def test_a_linear_function_is_transposed_without_being_computed():
+    a = da.from_array(ROWS, chunks=(4, 3)) * 2
+    with dask.config.set(scheduler=refuse):
+        (g,) = dualad.linear_transpose(lambda w: a @ w, da.zeros(3))(da.from_array(Y))
+        with pytest.raises(dualad.GradientError, match="the derivative of multiply"):
+            dualad.linear_transpose(lambda w: (a @ w) * w[0], da.zeros(3))
+    np.testing.assert_allclose(g.compute(), 2 * ROWS.T @ Y)
