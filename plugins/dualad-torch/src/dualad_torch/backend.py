@@ -10,13 +10,15 @@ from typing import Any
 import array_api_compat.torch as compat
 import numpy as np
 import torch
+from torch.autograd import forward_ad
 
 import dualad
 from dualad import DType
 from dualad.backends import Backend, Device
-from dualad.errors import DeviceError, GradientError
+from dualad.errors import DeviceError, DTypeError
 
 from . import functions, indexing, randomness
+from .recorded import check_unrecorded, has_tangent, refuse
 
 Key = Any
 
@@ -24,18 +26,15 @@ Key = Any
 DEVICE_TYPES = {"cpu": "torch", "cuda": "torch_cuda", "mps": "torch_mps", "xpu": "torch_xpu"}
 _NATIVE_TYPES = {ours: theirs for theirs, ours in DEVICE_TYPES.items()}
 
+_NO_SUCH_DEVICE = "torch.Tensors on the device '{device}' are not supported; there are those on " + ", ".join(
+    DEVICE_TYPES
+)
+
 #: PyTorch has them, and little that can be done with them.
 _POOR_DTYPES = (dualad.uint16, dualad.uint32, dualad.uint64)
 
 #: What there are no arrays of on Apple's GPUs.
 _NOT_ON_MPS = (dualad.float64, dualad.complex128)
-
-REQUIRES_GRAD = (
-    "{name}: a torch.Tensor that requires grad, or comes from one of torch.func's transforms, is none of "
-    "dualad's arrays: PyTorch's autograd would record what dualad computes. Give dualad its .detach(), or "
-    "call it inside torch.no_grad(), where no gradient of PyTorch's is wanted; where one is, wrap the "
-    "function with dualad_torch.to_torch"
-)
 
 
 class TorchBackend(Backend):
@@ -71,10 +70,7 @@ class TorchBackend(Backend):
         if native.type == "cpu":
             return Device("torch")
         if native.type not in DEVICE_TYPES:
-            raise DeviceError(
-                f"torch.Tensors on the device {str(native)!r} are not supported; there are those on "
-                + ", ".join(DEVICE_TYPES)
-            )
+            raise DeviceError(_NO_SUCH_DEVICE.format(device=str(native)))
         return Device(DEVICE_TYPES[native.type], native.index or 0)
 
     def native_device(self, device: Device) -> torch.device:
@@ -97,11 +93,13 @@ class TorchBackend(Backend):
         return torch.tensor(array, device=self.native_device(device))
 
     def to_numpy(self, array: torch.Tensor) -> np.ndarray:
+        check_unrecorded("numpy", array)
+        _check_kind(array)
         if array.dtype is torch.bfloat16:
             array = array.to(torch.float32)
         # A sole element is copied: to show it as NumPy's would keep the array from being written to.
         alone = array.clone() if array.numel() == 1 else array
-        return np.asarray(_not_recorded("numpy", alone).numpy(force=True))
+        return np.asarray(alone.numpy(force=True))
 
     def to_device(self, array: torch.Tensor, device: Device, non_blocking: bool = False) -> torch.Tensor:
         return array.to(self.native_device(device), non_blocking=non_blocking)
@@ -130,7 +128,9 @@ class TorchBackend(Backend):
     # -- elements ----------------------------------------------------------------------------
 
     def copy(self, array: torch.Tensor) -> torch.Tensor:
-        return _not_recorded("asarray", array.clone(memory_format=torch.contiguous_format))
+        check_unrecorded("asarray", array)
+        _check_kind(array)
+        return array.clone(memory_format=torch.contiguous_format)
 
     def dlpack(self, array: torch.Tensor, **keywords: Any) -> Any:
         # PyTorch cannot forbid to write: memory is shared with those alone who ask for it.
@@ -149,6 +149,7 @@ class TorchBackend(Backend):
         return indexing.write(array.clone(memory_format=torch.contiguous_format), value, key)
 
     def write(self, array: torch.Tensor, value: Any, key: Key) -> torch.Tensor:
+        check_unrecorded("setitem", value)
         try:
             return indexing.write(array, value, key)
         except RuntimeError as error:  # the shapes do not fit, and nothing has been written
@@ -258,7 +259,7 @@ class _Part:
 
 
 def _unrecorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function made to refuse what PyTorch's autograd would record, with NumPy's errors."""
+    """Return the function made to refuse what PyTorch would record, with dualad's errors and NumPy's."""
 
     @wraps(function)
     def run(*args: Any, **keywords: Any) -> Any:
@@ -266,18 +267,40 @@ def _unrecorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             y = function(*args, **keywords)
         except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
             raise np.linalg.LinAlgError(str(error)) from error
+        except (RuntimeError, TypeError):
+            for x in args:
+                _check_kind(x)
+            raise
         if isinstance(y, torch.Tensor):
-            return _not_recorded(name, y) if y.requires_grad else y
+            # The second is True only while PyTorch's forward mode is on.
+            if y.requires_grad or (forward_ad._current_level >= 0 and has_tangent(y)):
+                refuse(name)
+            return y
         if isinstance(y, tuple):
             for part in y:
-                _not_recorded(name, part)
+                check_unrecorded(name, part)
         return y
 
     return run
 
 
-def _not_recorded(name: str, y: Any) -> Any:
-    """Return an array; raise if PyTorch's autograd has a history of it."""
-    if isinstance(y, torch.Tensor) and y.requires_grad:
-        raise GradientError(REQUIRES_GRAD.format(name=name))
-    return y
+def _check_kind(x: Any) -> None:
+    """Raise if x is a torch.Tensor of a kind that is no array of numbers in memory.
+
+    Raises
+    ------
+    DTypeError
+        If it is sparse, nested, or in another layout that has no strides.
+    DeviceError
+        If it has no elements, being on the device ``meta``.
+    """
+    if not isinstance(x, torch.Tensor):
+        return
+    if x.layout is not torch.strided or x.is_nested:
+        kind = "nested" if x.is_nested else str(x.layout).removeprefix("torch.")
+        raise DTypeError(
+            f"torch.Tensors of the kind {kind} are not supported, only dense ones; make it one with .to_dense(), "
+            "or if it is nested with torch.nested.to_padded_tensor"
+        )
+    if x.is_meta:
+        raise DeviceError(_NO_SUCH_DEVICE.format(device="meta"))

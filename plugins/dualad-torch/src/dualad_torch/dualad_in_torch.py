@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch.autograd import forward_ad
 
 import dualad
 from dualad import Tensor
@@ -18,6 +19,7 @@ from dualad.transforms import trees
 from .backend import DEVICE_TYPES
 from .indexing import shares_memory
 from .lists import filled
+from .recorded import check_inside, inside
 
 #: A function of Tensors in a list that gives Tensors in a list.
 Function = Callable[[list[Tensor]], list[Tensor]]
@@ -46,7 +48,9 @@ def to_torch(f: Callable[..., Any]) -> Callable[..., Any]:
     TypeError
         If f cannot be called.
     GradientError
-        When called, if f depends on a dualad Tensor that requires grad and is not among its arguments.
+        When called, if f depends on something that is differentiated and is not among its arguments: a
+        dualad Tensor, or a torch.Tensor that requires grad where PyTorch records (a parameter of a module),
+        is one of an enclosing transform of ``torch.func``, or a dual number.
 
     Notes
     -----
@@ -101,9 +105,10 @@ def _beside(y: Any, home: Any) -> Tensor:
 
 def _called(function: Function, name: str, xs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """Call a function with torch.Tensors, so that PyTorch can differentiate it."""
-    records = torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
-    live = [i for i, x in enumerate(xs) if records and x.requires_grad]
-    return _Bridge.apply(_Call(function, name, live), *xs)  # type: ignore[no-untyped-call]
+    call = _Call(function, name)
+    if call.records and not torch._C._are_functorch_transforms_active():
+        call.live = [i for i, x in enumerate(xs) if x.requires_grad]
+    return _Bridge.apply(call, *xs)  # type: ignore[no-untyped-call]
 
 
 class _Call:
@@ -113,12 +118,17 @@ class _Call:
     ----------
     live : list of int
         The arguments that plain backward passes differentiate in.
+    records, transformed : bool
+        Whether it was made where PyTorch's autograd is on, and in a transform or in forward mode.
     moving : list of int
         The outputs that have derivatives; known once it has been run.
     """
 
-    def __init__(self, function: Function, name: str, live: list[int]) -> None:
-        self.function, self.name, self.live = function, name, live
+    def __init__(self, function: Function, name: str) -> None:
+        self.function, self.name = function, name
+        self.live: list[int] = []
+        self.records = torch.is_grad_enabled()
+        self.transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
         self.moving: list[int] = []
         self._draws = Draws()
         self._pullback: Any = None
@@ -127,7 +137,7 @@ class _Call:
     def run(self, xs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
         """Return the outputs; keep the tape if the arguments are live."""
         tensors = [dualad.asarray(x.detach(), copy=False) for x in xs]
-        with noting(self._draws):
+        with noting(self._draws), inside(self.name, self.records, self.transformed):
             if self.live:
                 ys, self._pullback = dualad.vjp(
                     lambda *lively: self.function(filled(tensors, self.live, lively)),
@@ -135,6 +145,8 @@ class _Call:
                 )
             else:
                 ys = self.function(tensors)
+            for y in ys:
+                check_inside(raw_value(y), self.transformed)
         if any(y.requires_grad for y in ys):
             raise GradientError(
                 f"{self.name}: the function depends on a dualad Tensor that requires grad and is not among "
@@ -226,7 +238,9 @@ class _Bridge(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gs: torch.Tensor) -> tuple[Any, ...]:
         call, xs = ctx.call, ctx.saved_tensors  # which raises if one has been written to
-        if call.has_tape() and not torch.is_grad_enabled():
+        # Batches of gradients, of `is_grads_batched` for one, go by the rule for `torch.vmap`.
+        batched = torch._C._are_functorch_transforms_active()
+        if call.has_tape() and not torch.is_grad_enabled() and not batched:
             pulled = dict(zip(call.live, call.pull(gs), strict=True))
             torch.autograd.Variable._execution_engine.queue_callback(
                 functools.partial(_forget_with_pytorch, ctx)
@@ -250,7 +264,8 @@ class _Bridge(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: Any, call: _Call, *xs: torch.Tensor) -> tuple[Any, tuple[int, ...]]:
         function = call.mapped(in_dims[1:], info.batch_size, info.randomness)
-        batched = _Call(function, call.name, [])
+        batched = _Call(function, call.name)
+        batched.records, batched.transformed = call.records, True
         outs = _Bridge.apply(batched, *xs)  # type: ignore[no-untyped-call]
         call.moving = batched.moving
         return outs, (0,) * len(outs)

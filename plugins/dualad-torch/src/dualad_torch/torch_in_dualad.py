@@ -12,14 +12,17 @@ import torch
 
 import dualad
 from dualad import Tensor
-from dualad.backends import CPU, Device
+from dualad.backends import CPU, Device, get
 from dualad.backends.registry import BY_TYPE
+from dualad.engine.exhaustion import shortage
 from dualad.engine.tensor import raw_value
+from dualad.errors import GradientError
 from dualad.levels import is_live
 from dualad.transforms import trees
 from dualad.transforms.arguments import has_level
 
 from .lists import filled
+from .recorded import check_wholly_unrecorded
 
 #: A function of torch.Tensors in a list that gives torch.Tensors in a list.
 Function = Callable[[list[torch.Tensor]], list[torch.Tensor]]
@@ -32,7 +35,8 @@ def from_torch(f: Callable[..., Any], *, device: Any = None) -> Callable[..., An
     ----------
     f : callable
         A function of torch.Tensors, or of pytrees of them, that gives such: a ``torch.nn.Module``, say. It
-        is given torch.Tensors in the places of Tensors and of arrays, and all else as it is.
+        is given torch.Tensors in the places of Tensors and of arrays, and all else as it is; if it is called
+        with numbers alone, in the places of floating-point and complex ones too that go by position.
     device : torch.device or str, optional
         Where f is to run: where its own tensors are. By default where the arguments are: NumPy's are
         PyTorch's on the CPU.
@@ -48,6 +52,11 @@ def from_torch(f: Callable[..., Any], *, device: Any = None) -> Callable[..., An
     ------
     TypeError
         If f cannot be called.
+    GradientError
+        When called, if an argument is a torch.Tensor that PyTorch differentiates, outside torch.no_grad; or
+        if f depends on a dualad Tensor that is differentiated, or batched, and is not among its arguments.
+    OutOfMemoryError
+        When called or differentiated, if PyTorch has no memory left.
 
     Notes
     -----
@@ -76,12 +85,18 @@ def from_torch(f: Callable[..., Any], *, device: Any = None) -> Callable[..., An
     {'weight': array([[3., 4.]]), 'bias': array([1.])}
     """
     trees.check_function("from_torch", f)
+    name = f"from_torch of {getattr(f, '__name__', type(f).__name__)}"
     where = None if device is None else torch.device(device)
 
     @functools.wraps(f)
     def bridged(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = trees.flatten((args, kwargs))
         arrays = [i for i, x in enumerate(leaves) if _is_array(x)]
+        for i in arrays:
+            check_wholly_unrecorded(name, leaves[i])
+        if not arrays:
+            count = len(trees.flatten(args)[0])
+            arrays = [i for i, x in enumerate(leaves[:count]) if type(x) in (float, complex)]
         live = [i for i in arrays if has_level(leaves[i])]
         constant = [i for i in arrays if i not in live]
         others = filled(leaves, live, [None] * len(live))
@@ -92,12 +107,14 @@ def from_torch(f: Callable[..., Any], *, device: Any = None) -> Callable[..., An
             nonlocal out
             positional, named = trees.unflatten(structure, filled(others, live, tensors))
             found, kind = trees.flatten(f(*positional, **named))
+            found = [_untracked(name, y) if isinstance(y, Tensor) else y for y in found]
             taken = [i for i, y in enumerate(found) if isinstance(y, torch.Tensor)]
             out = [None if i in taken else y for i, y in enumerate(found)], taken, kind
             return [found[i] for i in taken]
 
-        home = dualad.asarray(leaves[arrays[0]], copy=False).device if arrays else CPU
-        ys = _called(flat, where, home, [leaves[i] for i in live])
+        first = leaves[arrays[0]] if arrays else 0.0
+        home = CPU if type(first) in (float, complex) else dualad.asarray(first, copy=False).device
+        ys = _called(flat, name, where, home, [leaves[i] for i in live])
         rest, taken, kind = out
         like = [leaves[i] for i in arrays] or [0.0]
         return trees.unflatten(kind, filled(rest, taken, [trees.like_inputs(y, like) for y in ys]))
@@ -109,11 +126,22 @@ def _is_array(x: Any) -> bool:
     return isinstance(x, Tensor) or (hasattr(x, "shape") and BY_TYPE[type(x)] is not None)
 
 
+def _untracked(name: str, y: Tensor) -> torch.Tensor:
+    """Return a Tensor that a function of PyTorch's gives as a torch.Tensor; raise if it is tracked."""
+    if has_level(y):
+        raise GradientError(
+            f"{name}: the function depends on a dualad Tensor that is differentiated, or batched, and is not "
+            "among its arguments. Its derivative would be lost: pass it as an argument, or pass its detach() "
+            "if it is a constant"
+        )
+    return _to_native(y, None, shares=True)
+
+
 def _to_native(x: Any, where: torch.device | None, shares: bool) -> torch.Tensor:
     """Return an array or Tensor as a torch.Tensor without history, which may share its memory or not."""
     raw = raw_value(x)
     if not isinstance(raw, torch.Tensor):
-        if not isinstance(raw, np.ndarray | np.generic):
+        if not isinstance(raw, np.ndarray | np.generic | float | complex):
             raw = raw_value(dualad.asarray(raw).to("torch"))
         elif (
             shares
@@ -141,10 +169,10 @@ def _from_native(y: torch.Tensor, home: Device) -> Tensor:
 
 
 def _called(
-    function: Function, where: torch.device | None, home: Device, xs: Sequence[Tensor]
+    function: Function, name: str, where: torch.device | None, home: Device, xs: Sequence[Tensor]
 ) -> Sequence[Tensor]:
     """Call a function with Tensors, so that dualad can differentiate it."""
-    call = _Call(function, where, home)
+    call = _Call(function, name, where, home)
     call.live = any(map(is_live, xs))
     return _Bridge.apply(call, *xs)
 
@@ -156,14 +184,17 @@ class _Call:
     ----------
     live : bool
         Whether it is differentiated.
+    records : bool
+        Whether dualad records where it was made: dualad turns that off while the function runs.
     moving : list of int
         The outputs that have derivatives; known once it has been run.
     """
 
     live = False
 
-    def __init__(self, function: Function, where: torch.device | None, home: Device) -> None:
-        self.function, self.where, self.home = function, where, home
+    def __init__(self, function: Function, name: str, where: torch.device | None, home: Device) -> None:
+        self.function, self.name, self.where, self.home = function, name, where, home
+        self.records = dualad.is_grad_enabled()
         self.moving: list[int] = []
         self._inputs: list[torch.Tensor] = []
         self._outputs: list[torch.Tensor] = []
@@ -173,7 +204,9 @@ class _Call:
         """Return the outputs; keep PyTorch's graph if the arguments are live."""
         self._random = _random_state()
         inputs = [_to_native(x, self.where, shares=self.live and x.dtype.is_differentiable) for x in xs]
-        with torch.set_grad_enabled(self.live):
+        # dualad records, so that Tensors are seen that the function closes over.
+        recording = dualad.set_grad_enabled(self.records)
+        with recording, torch.set_grad_enabled(self.live), _memory_told(self.name, self.home):
             if self.live:  # PyTorch refuses to write to a leaf that requires grad: Tensors do not change
                 inputs = [t.requires_grad_(_is_differentiable(t)) for t in inputs]
             outputs = self.function(inputs)
@@ -189,11 +222,12 @@ class _Call:
     def pull(self, gs: Sequence[Tensor]) -> list[Tensor | None]:
         """Return the gradients of the arguments by PyTorch's graph."""
         pairs = zip(self._outputs, gs, strict=True)
-        found = _gradients(
-            [(y, _to_native(g, self.where, shares=True)) for y, g in pairs if y.requires_grad],
-            [x for x in self._inputs if x.requires_grad],
-            retain_graph=True,
-        )
+        with _memory_told(self.name, self.home):
+            found = _gradients(
+                [(y, _to_native(g, self.where, shares=True)) for y, g in pairs if y.requires_grad],
+                [x for x in self._inputs if x.requires_grad],
+                retain_graph=True,
+            )
         left = iter(found)
         pulled = [next(left) if x.requires_grad else None for x in self._inputs]
         return [None if g is None else _from_native(g, self.home) for g in pulled]
@@ -221,6 +255,21 @@ class _Call:
             return list(torch.vmap(one, in_dims=tuple(in_dims), randomness=randomness)(*tensors))
 
         return function
+
+
+@contextmanager
+def _memory_told(name: str, device: Device) -> Iterator[None]:
+    """Turn PyTorch's errors that there is no memory left into dualad's."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        reason = shortage(error, name, get("torch"), device)
+        if reason is None:
+            raise
+        try:
+            raise reason from error
+        finally:
+            del reason  # it holds this frame: memory would wait for the collector of cycles
 
 
 def _is_differentiable(t: torch.Tensor) -> bool:
@@ -290,13 +339,14 @@ class _Bridge(dualad.autograd.Function):
             return (None, *call.pull(gs))
         live = [i for i, x in enumerate(xs) if x.dtype.is_differentiable]
         function = call.pulled(live, len(xs))
-        gradients = _called(function, call.where, call.home, [*xs, *(gs[i] for i in call.moving)])
+        gradients = _called(function, call.name, call.where, call.home, [*xs, *(gs[i] for i in call.moving)])
         pulled = dict(zip(live, gradients, strict=True))
         return (None, *(pulled.get(i) for i in range(len(xs))))
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, call: _Call, *xs: Tensor) -> tuple[Any, tuple[int, ...]]:
-        batched = _Call(call.mapped(in_dims[1:], info.randomness), call.where, call.home)
+        batched = _Call(call.mapped(in_dims[1:], info.randomness), call.name, call.where, call.home)
+        batched.records = call.records
         batched.live = any(map(is_live, xs))
         outs = _Bridge.apply(batched, *xs)
         call.moving = batched.moving
