@@ -51,6 +51,8 @@ class Backend:
         (``"fft.*"``), each with the reason in a few words. Calling one raises a `GapError` that says so.
     has_streams : bool
         Whether work is queued on streams, as on a GPU; see `current_stream`.
+    lazy : bool
+        Whether arrays that `is_tracing` says have no values yet get them when somebody asks, as on dask.
     hook_version : int
         The version of the hooks that the class was written for, `dualad.backends.HOOK_VERSION` at
         that time. Methods of an older version are called without the arguments they do not know.
@@ -63,6 +65,7 @@ class Backend:
     unavailable: str | None = None
     gaps: Mapping[str, str] = MappingProxyType({})
     has_streams: ClassVar[bool] = False
+    lazy: ClassVar[bool] = False
     hook_version: ClassVar[int] = 1
 
     def __init_subclass__(cls, **keywords: Any) -> None:

@@ -393,7 +393,8 @@ class Tensor(Operators, Methods):
             return f"tensor(shape={self.shape}, dtype={self.dtype}, one of {sizes} in a vmap)"
         name = "tensor" if type(self) is Tensor else type(self).__name__
         if self._backend.is_tracing(self._raw):
-            return f"{name}(shape={self.shape}, dtype={self.dtype}, traced by {self._backend.name})"
+            how = f"device='{self.device}', lazy" if self._backend.lazy else f"traced by {self._backend.name}"
+            return f"{name}(shape={self.shape}, dtype={self.dtype}, {how})"
         return tensor_repr(self._backend.to_numpy(self._raw), self._suffixes(), name)
 
     def _suffixes(self) -> list[str]:

@@ -221,7 +221,8 @@ def test_a_dask_array_is_known_before_anything_else_of_the_plugin_was_asked_for(
 def test_printing_does_not_compute():
     x = dualad.ones(3, device="dask") + 1
     with dask.config.set(scheduler=refuse):
-        assert "shape=(3,)" in repr(x)
+        assert repr(x) == "tensor(shape=(3,), dtype=dualad.float32, device='dask', lazy)"
+        assert f"{x}" == repr(x)
 
 
 def test_numbers_go_to_other_libraries_by_dlpack():

@@ -30,6 +30,7 @@ class DaskBackend(Backend):
     device_types = ("dask",)
     array_types = (da.Array,)
     xp = namespace
+    lazy = True
     hook_version = 2
 
     def devices(self) -> list[Device]:
