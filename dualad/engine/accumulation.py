@@ -10,7 +10,7 @@ from weakref import ref
 from ..errors import GradientError, ShapeError
 from .hooks import RemovableHandle, hooks_of, register
 from .node import Batch, GradBox, Leaf, Node
-from .tensor import Tensor, grad_box, reverse_part
+from .tensor import Tensor, check_write, grad_box, reverse_part
 from .views import assign
 
 # Threads that run `backward` on graphs that share a leaf add to its `.grad` one at a time.
@@ -21,6 +21,8 @@ def accumulate(box: GradBox | None, g: Any, create_graph: bool) -> None:
     """Add a gradient to what a box holds; None is that of a Tensor that is gone."""
     if box is None:
         return
+    if (owner := box.owner()) is not None:
+        check_write(owner, g)
     with _accumulating:
         if box.grad is None:
             box.grad = g if create_graph else Tensor(g)

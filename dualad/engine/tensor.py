@@ -190,6 +190,7 @@ class Tensor(Operators, Methods):
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             _check_grad(self, value)
+            check_write(self, value)
         grad_box(self).grad = value
 
     @grad.deleter
@@ -206,6 +207,7 @@ class Tensor(Operators, Methods):
         if isinstance(value, complex | float | int):
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}; write numbers by fill_")
         new = ops.asarray(value).detach()
+        check_write(self, new)
         for x in (self, new):
             x._check_single("setting .data")
         if new.dtype is not self.dtype:
@@ -519,6 +521,16 @@ def raw_value(value: Any) -> Any:
             value = value.value
         else:
             return value
+
+
+def check_write(x: Any, new: Any) -> None:
+    """Raise if a Tensor of the value of x must not be given that of `new`: see `Backend.check_write`."""
+    raw = raw_value(new)
+    if type(raw) is np.ndarray:
+        return
+    backend = BY_TYPE[type(raw)]
+    if backend is not None and backend.is_tracing(raw):
+        backend.check_write(raw_value(x), raw)
 
 
 def without_history(x: Tensor) -> Tensor:

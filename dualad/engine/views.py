@@ -24,7 +24,7 @@ from .hooks import hooks_of
 from .modes import BATCHES, enable_grad
 from .node import GROUND, Batch, Batched, Dual, Leaf
 from .recording import RECORDING
-from .tensor import Tensor, batches_of, grad_box, is_tracked, of_class, without_history
+from .tensor import Tensor, batches_of, check_write, grad_box, is_tracked, of_class, without_history
 
 
 class Step(Protocol):
@@ -140,6 +140,7 @@ def _reverse_node(value: Any, node: Any) -> Any:
 
 def assign(handle: Tensor, new: Tensor) -> None:
     """Give a handle a new value, and all that share its elements theirs."""
+    check_write(handle._value if handle._alias is None else handle._alias.family.storage.value, new)
     if BATCHES.get():
         _remember(handle, new)
     if handle._alias is None:

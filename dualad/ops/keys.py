@@ -62,6 +62,9 @@ def _bound(n: Any) -> int | None:
             "vmap: the bounds of a slice must be the same for all examples; read and write at "
             "i + dualad.arange(n), where n is"
         )
+    backend = BY_TYPE[type(n)]
+    if backend is not None:  # which says if there is no value yet
+        n = backend.to_numpy(n)
     try:
         return index(n)
     except TypeError:

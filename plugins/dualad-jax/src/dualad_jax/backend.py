@@ -15,9 +15,10 @@ from dualad import dtypes
 from dualad.backends import Backend, Device
 from dualad.errors import BackendError, DTypeError
 
-from .errors import values_needed
+from .errors import outside, program_ended, values_needed
 from .functions import OWN, Fourier
 from .indexing import Indexing
+from .programs import current_program, has_ended, program_of
 from .randomness import Randomness
 from .special import Special
 
@@ -85,11 +86,16 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
 
     def to_numpy(self, array: Array) -> np.ndarray:
         if self.is_tracing(array):
-            raise values_needed("looking at an array's elements")
+            raise program_ended() if has_ended(array) else values_needed("looking at an array's elements")
         return np.asarray(array.astype(np.float32) if array.dtype == jnp.bfloat16 else array)
 
     def is_tracing(self, array: Array) -> bool:
         return isinstance(array, jax.core.Tracer)
+
+    def check_write(self, old: Array, new: Array) -> None:
+        program = program_of(new)
+        if program is not None and program_of(old) is not program:
+            raise outside()
 
     # -- dtypes ------------------------------------------------------------------------------
 
@@ -126,7 +132,11 @@ class JaxBackend(Indexing, Special, Randomness, Backend):
         return {}
 
     def copy(self, array: Array) -> Array:
-        # Nobody can write to it. JAX's weak types, which yield to others, are not the standard's.
+        # Nobody can write to it; but a copy that is made in a program must belong to it: see `check_write`.
+        program = current_program()
+        if program is not None and program_of(array) is not program:
+            array = jnp.array(array, copy=True)
+        # JAX's weak types, which yield to others, are not the standard's.
         return lax.convert_element_type(array, array.dtype)
 
     def dlpack(self, array: Array, **keywords: Any) -> Any:

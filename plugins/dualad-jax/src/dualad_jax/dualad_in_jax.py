@@ -41,7 +41,8 @@ def to_jax(f: Callable[..., Any], *, result: Any = None) -> Callable[..., Any]:
         in the places of arrays and of floats, and all else as it is.
     result : pytree of jax.ShapeDtypeStruct, optional
         What f gives. If this is told, f may compute anything: it is given Tensors on the CPU, whose values
-        are known, also where JAX compiles the program, which then calls back (``jax.pure_callback``).
+        are known, also where JAX compiles the program, which then calls back (``jax.pure_callback``); under
+        ``jax.vmap`` with one example after the other.
 
     Returns
     -------
@@ -272,19 +273,31 @@ class Call:
                 dualad.vmap(one, in_axes=tuple(axes), axis_size=size, randomness="different")(*tensors)
             )
 
+        def one_by_one(tensors: list[Tensor]) -> list[Tensor]:
+            if not size:
+                assert result is not None
+                return [dualad.zeros(s.shape, dtype=s.dtype.name) for s in result]
+            outs = []
+            for i in range(size):
+                examples = [x if axis is None else x[i] for x, axis in zip(tensors, axes, strict=True)]
+                outs.append(self.function(examples))
+            return [dualad.stack(ys) for ys in zip(*outs, strict=True)]
+
         result = None if self.result is None else [
             jax.ShapeDtypeStruct((size, *s.shape), s.dtype) for s in self.result
         ]  # fmt: skip
+        # On the CPU f may look at values, which vmap has none of.
+        function = batched if result is None else one_by_one
         transpose = self.transposed
         if transpose is None:
-            return Call(batched, self.name, result)
+            return Call(function, self.name, result)
         behind = len(axes) - self.linear
 
         def transposed() -> Call:
             other = transpose()
             return other.mapped([*axes[:behind], *[0] * other.linear], size)
 
-        return Call(batched, self.name, result, self.linear, transposed)
+        return Call(function, self.name, result, self.linear, transposed)
 
 
 def _moves(aval: Any) -> bool:

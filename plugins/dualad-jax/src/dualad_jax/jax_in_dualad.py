@@ -14,6 +14,7 @@ from dualad import Tensor
 from dualad.backends import CPU, Device
 from dualad.backends.registry import BY_TYPE
 from dualad.engine.tensor import raw_value
+from dualad.errors import GradientError
 from dualad.levels import is_live
 from dualad.transforms import trees
 from dualad.transforms.arguments import has_level
@@ -44,13 +45,15 @@ def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
     ------
     TypeError
         If f cannot be called.
+    GradientError
+        When called, if f depends on a Tensor that dualad differentiates and that is not among its arguments.
     DTypeError
         When called, if an argument has 64 bits and JAX has not been told to have such types.
 
     Notes
     -----
-    What f closes over is constant here. Derivatives are by ``jax.vjp`` and ``jax.jvp``, in dualad's
-    convention where numbers are complex.
+    Arrays that f closes over are constants. f may call functions of dualad's, too; the derivatives are
+    JAX's all the same, by ``jax.vjp`` and ``jax.jvp``, in dualad's convention where numbers are complex.
 
     Examples
     --------
@@ -73,6 +76,7 @@ def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
     (tensor([3., 4.]), tensor(1.))
     """
     trees.check_function("from_jax", f)
+    name = f"from_jax of {getattr(f, '__name__', type(f).__name__)}"
 
     @functools.wraps(f)
     def bridged(*args: Any, **kwargs: Any) -> Any:
@@ -84,6 +88,8 @@ def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
             if i not in live:
                 given[i] = _to_native(leaves[i])
         out: Any = None
+        # As it is here, so that it shows if the result depends on a Tensor that is no argument.
+        recorded = dualad.is_grad_enabled()
 
         def flat(values: list[Array]) -> list[Array]:
             nonlocal out
@@ -91,7 +97,9 @@ def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
             for i, v in zip(live, values, strict=True):
                 filled[i] = v
             positional, named = trees.unflatten(structure, filled)
-            found, kind = trees.flatten(f(*positional, **named))
+            with dualad.set_grad_enabled(recorded):
+                found, kind = trees.flatten(f(*positional, **named))
+            found = [_untracked(name, y) if isinstance(y, Tensor) else y for y in found]
             taken = [i for i, y in enumerate(found) if isinstance(y, (jax.Array, jax.core.Tracer))]
             out = [None if i in taken else y for i, y in enumerate(found)], taken, kind
             return [found[i] for i in taken]
@@ -109,6 +117,16 @@ def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_array(x: Any) -> bool:
     return isinstance(x, Tensor) or (hasattr(x, "shape") and BY_TYPE[type(x)] is not None)
+
+
+def _untracked(name: str, y: Tensor) -> Any:
+    """Return a Tensor that the function has given as one of JAX's arrays, if it is of such."""
+    if has_level(y):
+        raise GradientError(
+            f"{name}: the function depends on a dualad Tensor that is differentiated, or batched, and is not "
+            "among its arguments, and its derivatives would be lost; make it an argument, or detach it"
+        )
+    return raw_value(y) if y.device.type == "jax" else y
 
 
 def _to_native(x: Any) -> Array:
