@@ -299,8 +299,8 @@ def _check_kind(x: Any) -> None:
     if x.layout is not torch.strided or x.is_nested:
         kind = "nested" if x.is_nested else str(x.layout).removeprefix("torch.")
         raise DTypeError(
-            f"torch.Tensors of the kind {kind} are not supported, only dense ones; make it one with .to_dense(), "
-            "or if it is nested with torch.nested.to_padded_tensor"
+            f"torch.Tensors of the kind {kind} are not supported, only dense ones; make it one with "
+            ".to_dense() or, if it is nested, with torch.nested.to_padded_tensor"
         )
     if x.is_meta:
         raise DeviceError(_NO_SUCH_DEVICE.format(device="meta"))

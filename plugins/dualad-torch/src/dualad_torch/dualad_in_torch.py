@@ -111,6 +111,31 @@ def _called(function: Function, name: str, xs: Sequence[torch.Tensor]) -> tuple[
     return _Bridge.apply(call, *xs)  # type: ignore[no-untyped-call]
 
 
+def _called_on_batches(function: Function, name: str, xs: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+    """Call as `_called` does a function of gradients, of which `is_grads_batched` may make batches.
+
+    For these PyTorch has tensors of an older kind than those of `torch.vmap`.
+    """
+    batched = list(map(_is_old_batch, xs))
+    if not any(batched):
+        return _called(function, name, xs)
+    one = lambda *examples: _called(function, name, examples)  # noqa: E731
+    in_dims = tuple(0 if b else None for b in batched)
+    level = torch._C._vmapmode_decrement_nesting() + 1  # there no random numbers are drawn
+    try:
+        whole = [
+            torch._remove_batch_dim(x, level, 1, 0) if b else x for x, b in zip(xs, batched, strict=True)
+        ]
+        ys = torch.vmap(one, in_dims=in_dims, randomness="same")(*whole)  # those are replayed
+    finally:
+        torch._C._vmapmode_increment_nesting()
+    return [torch._add_batch_dim(y, 0, level) for y in ys]
+
+
+def _is_old_batch(x: torch.Tensor) -> bool:
+    return torch._C._functorch.is_legacy_batchedtensor(x)
+
+
 class _Call:
     """One call of a function from PyTorch, and what is kept of it for the backward pass.
 
@@ -238,8 +263,7 @@ class _Bridge(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gs: torch.Tensor) -> tuple[Any, ...]:
         call, xs = ctx.call, ctx.saved_tensors  # which raises if one has been written to
-        # Batches of gradients, of `is_grads_batched` for one, go by the rule for `torch.vmap`.
-        batched = torch._C._are_functorch_transforms_active()
+        batched = torch._C._are_functorch_transforms_active() or any(map(_is_old_batch, gs))
         if call.has_tape() and not torch.is_grad_enabled() and not batched:
             pulled = dict(zip(call.live, call.pull(gs), strict=True))
             torch.autograd.Variable._execution_engine.queue_callback(
@@ -248,7 +272,7 @@ class _Bridge(torch.autograd.Function):
         else:
             needed = [i for i in range(len(xs)) if ctx.needs_input_grad[i + 1]]
             function = call.pulled(needed, len(xs))
-            gradients = _called(function, call.name, [*xs, *(gs[i] for i in call.moving)])
+            gradients = _called_on_batches(function, call.name, [*xs, *(gs[i] for i in call.moving)])
             pulled = dict(zip(needed, gradients, strict=True))
         return (None, *(pulled.get(i) for i in range(len(xs))))
 
@@ -257,7 +281,7 @@ class _Bridge(torch.autograd.Function):
         call, xs = ctx.call, ctx.saved_tensors
         live = [i for i, t in enumerate(ts) if t is not None]
         moving = [t for t in ts if t is not None]
-        pushed = _called(call.pushed(live, len(xs)), call.name, [*xs, *moving])
+        pushed = _called_on_batches(call.pushed(live, len(xs)), call.name, [*xs, *moving])
         found = dict(zip(call.moving, pushed, strict=True))
         return tuple(found.get(i) for i in range(ctx.count))
 
