@@ -12,6 +12,7 @@ from ...backends import Backend, Device
 from ...batching import REGISTRY, example, into, spread
 from ...dtypes import DType, as_dtype, get_default_dtype, real_of
 from ...engine.draws import Draws, noting, replaying
+from ...engine.exhaustion import shortage
 from ...engine.modes import batches
 from ...engine.namespace import ops
 from ...engine.node import Batched
@@ -40,7 +41,12 @@ class Source(NamedTuple):
         different = [b for b in batches() if differs(b)]
         full = (*(b.size for b in different), *shape) if different else shape
         wanted = native(self.backend, self.dtype if dtype is None else dtype, self.device)
-        x = Tensor(self.generator._stream.draw(kind, full, wanted, **parameters))
+        try:
+            x = Tensor(self.generator._stream.draw(kind, full, wanted, **parameters))
+        except Exception as error:
+            if (reason := shortage(error, self.name, self.backend, self.device)) is None:
+                raise
+            raise reason from error
         for batch in different:
             x = into(x, batch)
         return x
