@@ -3,8 +3,7 @@
 import pytest
 from distributions import GOOD, install, run
 
-import dualad
-from dualad.backends import HOOK_VERSION, Backend, Device, hookimpl, register
+from dualad.backends import HOOK_VERSION, Backend, Device
 
 #: Asks for the device, for the backend, for the failures; then works on the CPU all the same.
 PROGRAM = """
@@ -30,6 +29,8 @@ SPOILED = {
     "no hook": ("x = 1", "has no hook dualad_backends: mark one with hookimpl"),
     "hook not marked": (GOOD.replace("@hookimpl", ""), "has no hook dualad_backends"),
     "hook gives no list": (GOOD + "    \n@hookimpl\ndef dualad_backends(): return 5", "dualad_backends returned 5; it must return a list"),
+    "hook gives None": (GOOD.replace("return [Good()]", "[Good()]"), "the hook dualad_backends returned None: it must return a list of backends; is a return missing?"),
+    "hook gives nothing": (GOOD.replace("return [Good()]", "return []"), "the hook dualad_backends returned no backend; return one that cannot be used as well"),
     "hook gives a backend": (GOOD.replace("[Good()]", "Good()"), "returned a Good, not a list: return [Good()]"),
     "hook gives the class": (GOOD.replace("[Good()]", "[Good]"), "returned the class Good, not an instance"),
     "hook gives rubbish": (GOOD.replace("[Good()]", "['rods']"), "returned 'rods' in its list, which is no dualad.backends.Backend"),
@@ -38,19 +39,23 @@ SPOILED = {
     "too new": (GOOD + "Good.hook_version = 99", f"Good is written for version 99 of the hooks, and this dualad has version {HOOK_VERSION}: upgrade dualad"),
     "too old": (GOOD + "Good.hook_version = 0", f"this dualad knows versions 1 to {HOOK_VERSION}: upgrade dualad-rods"),
     "version no number": (GOOD + "Good.hook_version = '2'", "Good.hook_version is '2'; it must be an int"),
-    "no method": (GOOD + "del Good.device_of", "Good does not define the method device_of"),
+    "no method": (GOOD + "del Good.device_of", "Good does not define the method device_of, which has no default"),
+    "no methods": (GOOD + "del Good.device_of, Good.devices", "Good does not define the methods devices, device_of, which have no default"),
     "method no function": (GOOD + "Good.getitem = 3", "Good.getitem is 3; it must be a method"),
     "no name": (GOOD + "del Good.name", "Good.name is None; it must be a str"),
     "device types a str": (GOOD + "Good.device_types = 'rods'", "Good.device_types is 'rods'; it must be a tuple of identifiers"),
     "device type with an index": (GOOD + "Good.device_types = ('rods:0',)", "it must be a tuple of identifiers"),
     "array types a class": (GOOD + "Good.array_types = Rods", "Good.array_types is <class"),
     "no array types": (GOOD + "Good.array_types = ()", "Good.array_types is (); it must be a tuple of classes"),
+    "array type of all": (GOOD + "Good.array_types = (Rods, object)", "Good.array_types has 'object', which Python's own numbers or lists are of too"),
+    "array type of Python": (GOOD + "Good.array_types = (memoryview,)", "Good.array_types has 'memoryview'"),
+    "array type abstract": (GOOD + "from collections.abc import Sized\nGood.array_types = (Sized,)", "Good.array_types has 'Sized'"),
     "no namespace": (GOOD + "Good.xp = None", "Good.xp is None; it must be a namespace of the array API standard"),
     "unavailable a flag": (GOOD + "Good.unavailable = True", "Good.unavailable is True; it must be None or the reason"),
     "gaps a list": (GOOD + "Good.gaps = ['sum']", "Good.gaps is ['sum']; it must be a mapping"),
     "streams a number": (GOOD + "Good.has_streams = 1", "Good.has_streams is 1; it must be True or False"),
-    "the CPU claimed": (GOOD + "Good.device_types = ('cpu',)", "the device type 'cpu' is taken by backend 'numpy' of dualad; uninstall one"),
-    "NumPy's arrays claimed": (GOOD + "Good.array_types = (np.ndarray,)", "the array type 'ndarray' is taken by backend 'numpy'"),
+    "the CPU claimed": (GOOD + "Good.device_types = ('cpu',)", "the device type 'cpu' is dualad's own, of its backend 'numpy'; choose another"),
+    "NumPy's arrays claimed": (GOOD + "Good.array_types = (np.ndarray,)", "the array type 'ndarray' is dualad's own"),
 }  # fmt: skip
 
 
@@ -71,18 +76,65 @@ def test_a_plugin_that_cannot_be_loaded_is_named_with_its_distribution(tmp_path,
     assert len(result.stderr.splitlines()) == 1, "it is told once"
 
 
-def test_python_m_dualad_lists_what_failed_and_what_is_broken(tmp_path):
+def test_python_m_dualad_lists_what_failed(tmp_path):
     install(tmp_path, "dualad-bad", "import no_such_beads", entry="bad = dualad_bad")
-    broken = GOOD.replace("return [Device(", "raise OSError('no rods at hand'); return [Device(")
-    install(tmp_path, "dualad-rods", broken, requires=["numpy>=2", "no-such-beads"])
+    install(tmp_path, "dualad-rods", GOOD, requires=["numpy>=2", "no-such-beads"])
     result = run(tmp_path, "-m", "dualad")
     assert result.returncode == 0, result.stderr
     assert "dualad-rods 0.3.1\n" in result.stdout
-    assert "  rods: broken: OSError: no rods at hand (dualad-rods 0.3.1)" in result.stdout
+    assert "  rods: rods:0\n" in result.stdout
     assert (
         "plugin 'bad' of dualad-bad 0.3.1 failed to load: it needs the module 'no_such_beads'"
         in result.stdout
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ("raise OSError('no rods at hand')", "cannot be listed: OSError: no rods at hand"),
+        ("pass", "cannot be listed: its method devices returned None, and must return a list of Devices"),
+        ("return ['rods:0']", "cannot be listed: its method devices returned ['rods:0']"),
+        ("return []", "has no device at hand: its method devices returned an empty list"),
+    ],
+    ids=["raises", "None", "names", "empty"],
+)
+def test_a_backend_whose_devices_are_broken_is_listed_with_what_is_wrong(tmp_path, body, wrong):
+    install(tmp_path, "dualad-rods", GOOD.replace('return [Device("rods", 0)]', body))
+    result = run(tmp_path, "-m", "dualad")
+    assert result.returncode == 0, result.stderr
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("  rods: broken: ")]
+    assert wrong in line
+    assert line.endswith("(dualad-rods 0.3.1)")
+    device = run(tmp_path, "-c", PROGRAM).stdout.splitlines()[0]
+    assert device.startswith("DeviceError ")
+    assert wrong in device
+
+
+def test_a_failure_tells_the_place_in_the_plugin_and_has_the_error(tmp_path):
+    source = "import json\n\ndef read():\n    return json.loads('[')\n\nread()"
+    install(tmp_path, "dualad-rods", source)
+    program = (
+        "import dualad\n(failure,) = dualad.backends.failures()\n"
+        "print(failure.reason)\nprint(type(failure.error).__name__, failure.error.__traceback__)\n"
+        "print(failure.traceback)"
+    )
+    reason, error, *trace = run(tmp_path, "-c", program).stdout.splitlines()
+    assert reason.startswith("JSONDecodeError: ")
+    assert reason.endswith(f"(file {tmp_path / 'dualad_rods.py'}, line 4)"), "of the plugin's, the innermost"
+    assert error == "JSONDecodeError None"
+    assert trace[0].startswith("Traceback")
+    assert any("in loads" in line for line in trace)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Good", "class"), ("dualad_backends", "function")])
+def test_an_entry_point_that_names_no_module_is_told_to(tmp_path, name, kind):
+    install(tmp_path, "dualad-rods", GOOD, entry=f"rods = dualad_rods:{name}")
+    result = run(tmp_path, "-c", PROGRAM)
+    wrong = (
+        f"its entry point names the {kind} 'dualad_rods:{name}', and must name the module that has the hook"
+    )
+    assert f"{wrong}: rods = 'dualad_rods'" in result.stdout
 
 
 def test_an_entry_point_to_a_name_that_the_module_lacks(tmp_path):
@@ -223,26 +275,6 @@ def test_a_method_that_takes_any_keyword_gets_them():
     assert Any().to_device(1, Device("old"), non_blocking=True) == {"non_blocking": True}
 
 
-@pytest.mark.parametrize("takes", [True, False])
-def test_a_hook_gets_the_version_if_it_asks_for_it(takes):
-    seen = []
-
-    class Asks:
-        @hookimpl
-        def dualad_backends(self, hook_version):
-            seen.append(hook_version)
-            return []
-
-    class Plain:
-        @hookimpl
-        def dualad_backends(self):
-            seen.append("called")
-            return []
-
-    register(Asks() if takes else Plain())
-    assert seen == [HOOK_VERSION if takes else "called"]
-
-
 def test_every_argument_that_was_gained_is_at_the_end_and_has_a_default():
     from inspect import signature
 
@@ -255,15 +287,3 @@ def test_every_argument_that_was_gained_is_at_the_end_and_has_a_default():
         assert set(names[names.index(argument) :]) <= gained
         assert parameters[names.index(argument)].default is not parameters[0].empty
         assert 1 < version <= HOOK_VERSION
-
-
-def test_a_plugin_is_registered_once():
-    class Plugin:
-        @hookimpl
-        def dualad_backends(self):
-            return []
-
-    plugin = Plugin()
-    register(plugin, "abacus")
-    with pytest.raises(dualad.BackendError, match="plugin 'abacus' is registered already"):
-        register(plugin, "abacus")

@@ -90,6 +90,6 @@ def devices_of(backend: Any) -> list[Device]:
         )
     if not here:
         raise DeviceError(
-            f"the {backend.name} backend has no device at hand: its method devices returned none"
+            f"the {backend.name} backend has no device at hand: its method devices returned an empty list"
         )
     return list(here)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import shlex
 from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +12,7 @@ from string import Template
 
 from .._version import __version__
 from ..backends import HOOK_VERSION
+from ..backends.registry import NUMPY, PLUGINS
 from ..errors import BackendError
 
 #: What is written, and from which template.
@@ -59,11 +61,13 @@ def new_backend(
     >>> new_backend("mylib", into=tempfile.mkdtemp()).name
     'dualad-mylib'
     """
+    _check_name(name, has_library=library is not None)
     module = name.replace("-", "_")
     library = module if library is None else library
     device = module if device is None else device
-    _check_names(name, library, device)
-    target = Path(into) / f"dualad-{name}"
+    _check_library(library)
+    _check_device(device)
+    target = Path(into).expanduser() / f"dualad-{name}"
     words = {
         "name": name,
         "module": f"dualad_{module}",
@@ -89,36 +93,52 @@ def new_backend(
 
 def next_steps(target: Path) -> str:
     """Return what to do with a new skeleton, for the one who asked for it."""
+    install, tests = shlex.quote(f"{target}[test]"), shlex.quote(str(target / "tests"))
     return (
         f"{target} is written. Next:\n"
-        f"  python -m pip install -e '{target}[test]'\n"
-        f"  python -m dualad                  # is the backend listed?\n"
-        f"  python -m pytest {target}/tests   # what is still to do?\n"
-        f"See docs/backends.md of dualad for what a backend may override."
+        "  look at `dependencies` in its pyproject.toml: is that the name by which pip finds the library?\n"
+        f"  python -m pip install -e {install}\n"
+        "  python -m dualad   # is the backend listed?\n"
+        f"  python -m pytest {tests}   # what is still to do?\n"
+        "See docs/backends.md of dualad for what a backend may override."
     )
 
 
-def _check_names(name: str, library: str, device: str) -> None:
+def _check_name(name: str, has_library: bool) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise BackendError(
             f"new-backend: {name!r} is no name for a backend; write lower-case letters, digits and single "
             "hyphens, beginning with a letter, such as mylib"
         )
-    if name == "numpy" or name.startswith("dualad"):
-        hint = "; leave dualad- out" if name.startswith("dualad-") else "; choose another name"
-        raise BackendError(f"new-backend: the name {name!r} is dualad's own{hint}")
+    if name == NUMPY or f"dualad-{name}" in PLUGINS.values() or name.startswith("dualad"):
+        hint = "leave dualad- out" if name.startswith("dualad-") else "choose another name"
+        raise BackendError(f"new-backend: the name {name!r} is dualad's own; {hint}")
+    if not has_library and keyword.iskeyword(name):
+        raise BackendError(
+            f"new-backend: no module has the name {name!r}, which is a word of Python's; write what one "
+            "imports as --library MODULE"
+        )
+
+
+def _check_library(library: str) -> None:
     if not all(part.isidentifier() and not keyword.iskeyword(part) for part in library.split(".")):
         raise BackendError(
             f"new-backend: --library {library!r} is no module's name; write what one imports, such as "
             "mylib or mylib.array_api"
         )
+
+
+def _check_device(device: str) -> None:
     if not device.isidentifier():
         raise BackendError(
             f"new-backend: --device {device!r} is no device type; write one word of letters, digits and "
             "underscores, without an index, such as mydevice"
         )
-    if device == "cpu":
-        raise BackendError("new-backend: the device type 'cpu' is that of NumPy; choose another --device")
+    owner = "NumPy" if device == "cpu" else PLUGINS.get(device.partition("_")[0])  # torch_cuda is torch's
+    if owner is not None:
+        raise BackendError(
+            f"new-backend: the device type {device!r} is that of {owner}; choose another --device"
+        )
 
 
 def _distribution(library: str) -> str:
