@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
+from math import inf, log, sqrt
 from typing import Any
 
 from ..backends.registry import DTYPES
+from ..dtypes import float32, float64, real_of
 from ..engine.namespace import ops
 from ..engine.tensor import Tensor
 from .optimizer import Optimizer, Params, elementwise, replace, require, require_numbers
@@ -111,7 +112,7 @@ class Adam(Optimizer):
                 state["max_exp_avg_sq"] = zeros
         beta1, beta2 = group["betas"]
         count = state["step"] + 1
-        correction = sqrt(1 - beta2**count)
+        correction1, correction2 = _corrections(beta1, beta2, count, param)
         decay = group["weight_decay"]
         largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
         value, *means = elementwise(
@@ -127,8 +128,8 @@ class Adam(Optimizer):
                 "beta2": beta2,
                 "fresh1": 1 - beta1,
                 "fresh2": 1 - beta2,
-                "eps": group["eps"] * correction,
-                "rate": group["lr"] * correction / (1 - beta1**count),
+                "eps": group["eps"] * correction2,
+                "rate": group["lr"] * correction2 / correction1,
             },
         )
         replace(param, value)
@@ -185,6 +186,17 @@ class AdamW(Adam):
         maximize: bool = False,
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+
+
+def _corrections(beta1: Any, beta2: Any, count: Any, param: Tensor) -> tuple[Any, Any]:
+    """Return by what factors the mean of `count` gradients, and the root of that of squares, are small."""
+    if type(count) is int:
+        return 1 - beta1**count, sqrt(1 - beta2**count)
+    # Not known yet, as under ``jax.jit``: arrays of the dtype that the parameter's real part has.
+    dtype = real_of(DTYPES[param.dtype])
+    count = ops.astype(ops.asarray(count), float64 if dtype is float64 else float32)
+    parts = [-ops.expm1(count * (log(beta) if beta else -inf)) for beta in (beta1, beta2)]
+    return ops.astype(parts[0], dtype), ops.astype(ops.sqrt(parts[1]), dtype)
 
 
 def _adapt(

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 from ..engine.modes import enable_grad, no_grad
 from ..engine.namespace import SPACES, ops
 from ..engine.node import GROUND, Dual
-from ..engine.operands import type_name
+from ..engine.operands import is_traced, type_name
 from ..engine.recording import RECORDING
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, raw_value
 from ..engine.views import assign
 from ..errors import ShapeError
 
@@ -221,6 +221,8 @@ class Optimizer:
         ValueError
             If the number of groups, or of parameters in one, differs, or a shape does; and if it
             is the state of an optimizer of another kind.
+        TypeError
+            If the groups are traced, as by ``jax.jit``. The state may be.
         """
         if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= set(state_dict):
             got = ", ".join(map(repr, state_dict)) if isinstance(state_dict, dict) else type_name(state_dict)
@@ -241,6 +243,12 @@ class Optimizer:
                     "loaded state dict contains a parameter group that doesn't match the size of "
                     f"optimizer's group: group {i} has {len(theirs['params'])} parameters, "
                     f"the optimizer's {len(ours['params'])}"
+                )
+            if is_traced(theirs["params"]):
+                raise TypeError(
+                    "load_state_dict: the numbers of 'param_groups' are traced, as arguments of a compiled "
+                    "function are; let only 'state' be one, and the groups those of the optimizer itself: "
+                    "load_state_dict({**optimizer.state_dict(), 'state': state})"
                 )
             params.update(zip(theirs["params"], ours["params"], strict=True))
             hyperparameters = {name: deepcopy(value) for name, value in theirs.items() if name != "params"}
@@ -385,8 +393,8 @@ def _check_param(param: Any, seen: set[int], own: set[int]) -> None:
 
 def _loaded(name: str, value: Any, param: Tensor) -> Any:
     """Return a value of a saved state as it goes with `param`."""
-    if name == "step":  # PyTorch keeps the count as a 0-d Tensor
-        return int(value)
+    if name == "step":  # PyTorch keeps the count as a 0-d Tensor; a count that is traced is none yet
+        return raw_value(value) if is_traced(value) else int(value)
     if not isinstance(value, Tensor):
         return deepcopy(value)
     if value.ndim and value.shape != param.shape:
