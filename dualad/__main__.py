@@ -137,6 +137,10 @@ def _add_certify(parser: argparse.ArgumentParser) -> None:
 
 def _certify(options: argparse.Namespace) -> int:
     """Print a backend's certificate."""
+    for path in (options.json, options.badge):
+        if path is not None and not _is_writable(path):
+            print(f"dualad: cannot write {path}", file=sys.stderr)
+            return 2
     try:
         certificate = testing.certify(
             options.name,
@@ -163,6 +167,10 @@ def _each_once(backend: Backend, names: list[str] | None) -> list[Device] | None
     devices = [Device(name) for name in names]
     own = [backend.check_device(d) if d.type in backend.device_types else d for d in devices]
     return list(dict.fromkeys(own))
+
+
+def _is_writable(path: Path) -> bool:
+    return not path.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
 
 
 def _count(done: int, total: int) -> None:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from types import MappingProxyType
 
+import numpy as np
 import pytest
 from toy_faults import FAULTS
 from toys import ToyBackend, registered
 
 import dualad
 from dualad.__main__ import main
+from dualad.backends import Device
 from dualad.testing import certify
 from dualad.testing.plugin import run_check
 from dualad.testing.suite.catalogue import FUNCTIONS, OTHERS
@@ -38,6 +40,14 @@ def test_a_right_backend_passes():
         certificate = certify(toy.name, quick=True, devices=[f"{toy.name}:1"])
     assert certificate.passed, str(certificate)
     assert {f.state for f in certificate.findings} <= {"right", "absent"}
+
+
+def test_a_wrong_method_is_blamed_before_those_that_need_it():
+    for name, blamed in (("AllIsOnTheFirstDevice", "device_of"), ("DTypeIsLostOnTheWay", "to_numpy")):
+        with registered(FAULTS[name].backend()) as toy:
+            faults = certify(toy.name, only="hooks").faults
+        assert faults[0].column == blamed
+    assert "from_numpy" not in [f.column for f in faults]
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -87,6 +97,9 @@ def test_a_declared_gap_passes_and_its_reason_is_told():
     assert certificate.gaps[0].works is False
     assert "sinh: the library has no hyperbolic functions" in str(certificate)
     assert certificate.verdict.endswith("1 gap declared")
+    assert f"sinh: the library has no hyperbolic functions ({certificate.gaps[0].hidden} checks)" in str(
+        certificate
+    )
     # A derivative of another function may need it.
     cosh = _states(certificate, "cosh")
     assert (cosh["value"], cosh["JVP"]) == ("right", "gap")
@@ -115,6 +128,76 @@ def test_a_check_can_be_declared_a_gap():
     assert _states(certificate, "random numbers") == {
         "arrays": "right", "seeds": "right", "copies": "gap", "states": "right", "moments": "right",
     }  # fmt: skip
+
+
+class _Without:
+    """A namespace without some of its names."""
+
+    def __init__(self, xp, *names):
+        self._xp, self._names = xp, names
+
+    def __getattr__(self, name):
+        if name in self._names:
+            raise AttributeError(name)
+        return getattr(self._xp, name)
+
+
+def test_parts_of_the_namespace_that_are_missing_are_named():
+    toy = ToyBackend()
+    toy.xp = _Without(toy.xp, "fft", "linalg")
+    with registered(toy):
+        for f, name in ((dualad.fft.rfft, "fft.rfft"), (dualad.linalg.inv, "linalg.inv")):
+            with pytest.raises(
+                dualad.BackendError, match=f"^{name}: the {toy.name} backend has no such function"
+            ):
+                f(dualad.ones((2, 2), device=toy.name))
+        (fault,) = certify(toy.name, only="hooks", devices=[f"{toy.name}:0"]).faults
+    assert fault.column == "functions"
+    for name in ("fft.rfft", "fft.irfft", "fft.fftn", "linalg.svd", "linalg.eig", "linalg.diagonal"):
+        assert f"{name}," in fault.words or f"{name}:" in fault.words
+
+
+def test_a_gap_may_be_a_pattern():
+    toy = ToyBackend()
+    toy.xp = _Without(toy.xp, "fft", "linalg")
+    toy.gaps = MappingProxyType({"fft.*": "no transforms", "linalg.*": "no matrices"})
+    with registered(toy):
+        with pytest.raises(dualad.errors.GapError, match=r"^fft\.rfftn: .*no transforms"):
+            dualad.fft.rfft(dualad.ones(2, device=toy.name))
+        certificate = certify(toy.name, quick=True, devices=[f"{toy.name}:0"])
+    assert certificate.passed, str(certificate)
+    assert [g.works for g in certificate.gaps] == [False, False]
+    for row in ("fft.rfftn", "spectrum", "convolution", "linalg.inv", "adjugate"):
+        assert "gap" in _states(certificate, row).values(), row
+        assert set(_states(certificate, row).values()) <= {"gap", "absent"}, row
+    for row in ("std", "norm", "linalg.vector_norm"):  # these need nothing but sums
+        assert set(_states(certificate, row).values()) <= {"right", "absent"}, row
+
+
+def test_a_gap_of_a_function_that_ops_are_made_of():
+    toy = ToyBackend()
+    toy.gaps = MappingProxyType({"fft.rfft": "no real transforms"})
+    with registered(toy):
+        certificate = certify(toy.name, only=["fft.*", "hooks: gaps"], quick=True, devices=f"{toy.name}:0")
+    assert certificate.passed, str(certificate)
+    assert _states(certificate, "fft.rfftn")["value"] == "gap"
+    assert _states(certificate, "fft.fftn")["value"] == "right"
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30, 0.0, float("inf")])
+def test_a_norm_without_linalg_is_that_of_numpy(scale):
+    toy = ToyBackend()
+    toy.xp = _Without(toy.xp, "linalg")
+    x = scale * dualad.tensor([[3.0, 4.0], [1.0, -2.0]])
+    with registered(toy):
+        for axis in (None, 0, (0, 1), ()):
+            for keepdims in (False, True):
+                # In double, for NumPy's squares overflow in single.
+                want = dualad.linalg.vector_norm(x.double(), axis=axis, keepdims=keepdims).numpy()
+                got = dualad.linalg.vector_norm(x.to(toy.name), axis=axis, keepdims=keepdims).cpu().numpy()
+                np.testing.assert_allclose(got, want, 1e-5)
+        empty = dualad.linalg.vector_norm(dualad.zeros((0, 2), device=toy.name), axis=0)
+        assert empty.tolist() == [0, 0]
 
 
 # -- what is told ------------------------------------------------------------------------------
@@ -158,8 +241,12 @@ def test_the_badge_is_green_or_red(name):
     with registered(backend()) as toy:
         certificate = certify(toy.name, only="exp", devices=[f"{toy.name}:1"])
     certificate.is_whole = True
-    want = ("certified", "brightgreen") if name is None else ("fails in 1 of its checks", "red")
+    want = ("certified", "brightgreen") if name is None else ("5 faults", "red")
     assert (certificate.badge()["message"], certificate.badge()["color"]) == want
+    if name is not None:
+        assert "5 faults in exp" in certificate.verdict
+        certificate.is_whole = False
+        assert certificate.badge()["message"] == "5 faults, looked at in part"
 
 
 def test_what_could_not_be_checked_is_told():
@@ -175,6 +262,39 @@ def test_what_could_not_be_checked_is_told():
     told = f"{toy.name}:0 has no double precision, in which what is not unique is compared"
     assert told in {f.words for f in certificate.findings if f.state == "absent"}
     assert f"  {told}: " in str(certificate).partition("What was not checked:")[2]
+
+
+@pytest.mark.parametrize("lacks", ["the namespace", "the device"])
+def test_a_device_without_complex_dtypes_passes(lacks):
+    class Toy(ToyBackend):
+        def has_dtype(self, dtype, device):
+            return not dtype.is_complex and super().has_dtype(dtype, device)
+
+    toy = Toy()
+    if lacks == "the namespace":
+        toy = ToyBackend()
+        toy.xp = _Without(toy.xp, "complex64", "complex128")
+    with registered(toy):
+        x = dualad.ones((2, 2), device=toy.name)
+        for f in (
+            lambda: dualad.astype(x, dualad.complex128),
+            lambda: dualad.linalg.eigvals(x),
+            lambda: dualad.linalg.eig(x),
+            lambda: dualad.fft.fft(x),
+            lambda: dualad.fft.rfft(x),
+        ):
+            with pytest.raises(dualad.DTypeError, match=r"has no arrays of dtype dualad\.complex"):
+                f()
+        certificate = certify(toy.name, quick=True, devices=[f"{toy.name}:0"])
+    assert certificate.passed, str(certificate)
+    assert {f.state for f in certificate.findings if f.row == "linalg.eig"} == {"absent"}
+
+
+def test_a_dtype_that_is_promised_and_not_there_is_refused_by_name():
+    backend = FAULTS["AllDTypesArePromised"].backend()
+    refused = pytest.raises(dualad.DTypeError, match=r"has no arrays of dtype dualad\.bfloat16")
+    with registered(backend) as toy, refused:
+        dualad.ones(2, dtype=dualad.bfloat16, device=toy.name)
 
 
 def test_progress_is_told():
@@ -202,11 +322,45 @@ def test_what_is_not_there_is_refused():
         certify("abacus")
     with pytest.raises(ValueError, match=r"only='abacus' names nothing.*hooks, moves"):
         certify("numpy", only="abacus")
+    with pytest.raises(ValueError, match="only='abacus' names nothing"):
+        certify("numpy", only=["exp", "abacus"])
+    with pytest.raises(TypeError, match="only takes names, such as 'sum', got 3"):
+        certify("numpy", only=[3])
     with registered(ToyBackend()) as toy:
         with pytest.raises(dualad.DeviceError, match="cpu is no device of the toy"):
             certify(toy.name, devices=["cpu"])
         with pytest.raises(dualad.DeviceError, match="there is no device"):
             certify(toy.name, devices=[f"{toy.name}:7"])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "has no device at hand"),
+        (None, "returned None"),
+        (OSError("no driver"), "OSError: no driver"),
+        (["other"], "gives other, which is of none of its device types"),
+        (["toy"], r"without an index, and device_of says toy\d+:0"),
+    ],
+)
+def test_devices_that_cannot_be_looked_at_are_told_in_a_line(given, words, capsys):
+    class Toy(ToyBackend):
+        def devices(self):
+            if isinstance(given, Exception):
+                raise given
+            return given and [Device(self.name if name == "toy" else name) for name in given]
+
+    with registered(Toy()) as toy:
+        with pytest.raises(dualad.DeviceError, match=words):
+            certify(toy.name)
+        assert main(["certify", toy.name]) in (1, 2)
+    told = capsys.readouterr().err
+    assert re.search(words, told)
+    assert len(told.splitlines()) == 1
+
+
+def test_a_device_may_be_given_alone():
+    assert certify("numpy", only="moves", devices="cpu").devices == ["cpu"]
 
 
 # -- the command, and pytest -------------------------------------------------------------------
@@ -221,9 +375,13 @@ def test_the_command_prints_and_writes(tmp_path, capsys):
     with registered(FAULTS["OutputOnTheWrongDevice"].backend()) as toy:
         assert main(["certify", toy.name, "--only", "exp"]) == 1
     assert "FAILED" in capsys.readouterr().out
-    assert main(["certify", "abacus"]) == 1
+    assert main(["certify", "abacus"]) == 2
     assert main(["certify", "numpy", "--only", "abacus"]) == 2
     assert "names nothing" in capsys.readouterr().err
+    assert main(["certify", "numpy", "--only", "exp", "--json", str(tmp_path / "nowhere" / "all.json")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "cannot write" in captured.err
 
 
 def _check(row, column):

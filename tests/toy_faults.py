@@ -6,6 +6,8 @@ from types import MappingProxyType
 import numpy as np
 from toys import Array, ToyBackend, bare
 
+from dualad.backends import Device
+
 
 class Fault:
     """A backend with one fault, and where and how the kit is to name it."""
@@ -35,6 +37,32 @@ class _OutputOnTheWrongDevice(ToyBackend):
 class _MemoryOfNumPyIsShared(ToyBackend):
     def from_numpy(self, array, device, non_blocking=False):
         return self.kind(array, device.index or 0)
+
+
+@_fault(
+    "hooks", "device_of", r"device_of gives toy\d+:0 of what from_numpy and xp.zeros have made on toy\d+:1"
+)
+class _AllIsOnTheFirstDevice(ToyBackend):
+    def device_of(self, array):
+        return Device(self.name, 0)
+
+
+@_fault("hooks", "device_of", r"device_of gives device\(.*index=2\) of .*, which is none of devices\(\)")
+class _ArraysAreNowhere(ToyBackend):
+    def device_of(self, array):
+        return Device(self.name, 2)
+
+
+@_fault("hooks", "has_dtype", r"has_dtype says yes of bfloat16 on toy\d+:1, which native_dtypes has not")
+class _AllDTypesArePromised(ToyBackend):
+    def has_dtype(self, dtype, device):
+        return True
+
+
+@_fault("hooks", "is_view", "is_view says no of a reshape to .*: they share memory")
+class _ViewsAreDenied(ToyBackend):
+    def is_view(self, result, array):
+        return False
 
 
 @_fault("hooks", "copy", "copy shares memory with its argument")

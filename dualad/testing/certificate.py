@@ -48,11 +48,24 @@ class Finding:
 
 @dataclass(frozen=True)
 class Gap:
-    """Something that a backend declares it cannot do, why, and whether it can after all."""
+    """Something that a backend declares it cannot do, why, and whether it can after all.
+
+    Attributes
+    ----------
+    name : str
+        The name or pattern that is declared.
+    reason : str
+        Why.
+    works : bool
+        Whether what it is of passes.
+    hidden : int
+        How many checks have failed by it.
+    """
 
     name: str
     reason: str
     works: bool
+    hidden: int = 0
 
 
 @dataclass
@@ -109,7 +122,7 @@ class Certificate:
         if not self.passed:
             wrong = self._grouped(self.faults)
             named = ", ".join(list(wrong)[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-            count = _counted(sum(map(len, wrong.values())), "fault")
+            count = _counted(self._fault_count, "fault")
             what = f"{count} in {named}" if wrong else "nothing could be checked"
             return f"FAILED: {where}: {what}"
         rows = {f.row for f in self._part(True) if f.state == "right"}
@@ -117,6 +130,11 @@ class Certificate:
         right = f"{_counted(len(rows), 'function')} and {_counted(len(others), 'other check')} are right"
         gaps = f", {_counted(len(self.gaps), 'gap')} declared" if self.gaps else ""
         return f"PASSED: {where}: {right}{gaps}"
+
+    @property
+    def _fault_count(self) -> int:
+        """How many columns of functions, and other checks, have failed."""
+        return len({(f.row, f.column) for f in self.faults})
 
     def _part(self, of_functions: bool) -> list[Finding]:
         return [f for f in self.findings if (f.column in self.columns) is of_functions]
@@ -185,8 +203,10 @@ class Certificate:
     def _gap_text(self) -> str:
         lines = []
         for gap in self.gaps:
-            works = " (works although declared: remove it from gaps)" if gap.works else ""
-            lines.append(f"  {gap.name}: {gap.reason}{works}")
+            note = f" ({_counted(gap.hidden, 'check')})" if gap.hidden else ""
+            if gap.works:
+                note = " (works although declared: remove it from gaps)"
+            lines.append(f"  {gap.name}: {gap.reason}{note}")
         return "\n".join(["Declared gaps:", *lines]) if lines else ""
 
     def _absent_text(self) -> str:
@@ -198,10 +218,12 @@ class Certificate:
 
     def badge(self) -> dict[str, Any]:
         """Return what an endpoint badge of shields.io is made of; that site takes no further keys."""
-        if not self.passed:
-            rows = len({f.row for f in self.faults})
-            message, color = (f"fails in {rows} of its checks", "red") if rows else ("unknown", "lightgrey")
-        elif not self.is_whole:
+        part = "" if self.is_whole else ", looked at in part"
+        if self.faults:
+            message, color = f"{_counted(self._fault_count, 'fault')}{part}", "red"
+        elif not self.passed:
+            message, color = f"unknown{part}", "lightgrey"
+        elif part:
             message, color = "looked at in part", "lightgrey"
         else:
             gaps = f", {_counted(len(self.gaps), 'gap')}" if self.gaps else ""
@@ -231,7 +253,7 @@ class Certificate:
                 for f in self.faults
             ],
             "absent": dict(Counter(f.words for f in self.findings if f.state == "absent")),
-            "gaps": {g.name: {"reason": g.reason, "works": g.works} for g in self.gaps},
+            "gaps": {g.name: {"reason": g.reason, "works": g.works, "hidden": g.hidden} for g in self.gaps},
             "seconds": round(self.seconds, 1),
         }
 

@@ -8,18 +8,19 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import backends
 from .._version import __version__
 from ..backends import Backend, Device
+from ..backends.base import gap_of
 from ..backends.registry import BY_TYPE
 from ..batching import REGISTRY
 from ..engine.namespace import SPACES, ops
 from ..errors import DeviceError
 from .certificate import Certificate, Finding, Gap
+from .devices import testable_devices
 
 if TYPE_CHECKING:
     from .suite.catalogue import Check
@@ -31,7 +32,7 @@ def certify(
     name: str,
     *,
     only: str | Sequence[str] = (),
-    devices: Sequence[str | Device] | None = None,
+    devices: str | Device | Sequence[str | Device] | None = None,
     quick: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Certificate:
@@ -54,7 +55,7 @@ def certify(
     only : str or sequence of str
         Names of functions and groups (``"sum"``, ``"linalg.*"``, ``"threads"``), or of one of their
         columns or checks (``"sum: JVP"``), in which ``*`` stands for anything. All if empty.
-    devices : sequence of str or Device, optional
+    devices : str, Device or sequence of them, optional
         Those to look at; all of the backend if None.
     quick : bool
         Whether one example of each function will do.
@@ -71,9 +72,9 @@ def certify(
     BackendError
         If there is no such backend, or it is unavailable.
     DeviceError
-        If one of the devices is none of the backend's.
+        If one of the devices is none of the backend's, or it does not say which it has.
     ValueError
-        If `only` names nothing.
+        If a name of `only` is that of nothing.
 
     Examples
     --------
@@ -104,18 +105,19 @@ def certify(
     return report
 
 
-def _places(backend: Backend, devices: Sequence[str | Device] | None) -> list[str]:
+def _places(backend: Backend, devices: str | Device | Sequence[str | Device] | None) -> list[str]:
     """Return the names of the devices to look at."""
+    here = testable_devices(backend)
     if devices is None:
-        return [str(d) for d in backend.devices()]
-    asked = [Device(str(d)) for d in devices]
+        return [str(d) for d in here]
+    asked = [Device(str(d)) for d in ([devices] if isinstance(devices, (str, Device)) else devices)]
     for d in asked:
         if d.type not in backend.device_types:
             raise DeviceError(
                 f"certify: {d} is no device of the {backend.name} backend, whose device types are: "
                 + ", ".join(backend.device_types)
             )
-    return [str(backend.check_device(d)) for d in asked]
+    return list(dict.fromkeys(str(backend.check_device(d)) for d in asked))
 
 
 def _chosen(only: str | Sequence[str], quick: bool) -> list[Check]:
@@ -123,21 +125,26 @@ def _chosen(only: str | Sequence[str], quick: bool) -> list[Check]:
     from .suite.catalogue import FUNCTIONS, OTHERS  # its examples take as long to make as all of dualad
 
     patterns = [only] if isinstance(only, str) else list(only)
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise TypeError(f"certify: only takes names, such as 'sum', got {pattern!r}")
     checks = [c for c in (*OTHERS, *FUNCTIONS) if c.is_first or not quick]
-    if not patterns:
-        return checks
-    chosen = []
-    for check in checks:
-        names = (check.row, f"{check.row}: {check.column}")
-        if any(fnmatchcase(n, p) for n in names for p in patterns):
-            chosen.append(check)
-    if not chosen:
-        rows = ", ".join(dict.fromkeys(c.row for c in OTHERS))
-        raise ValueError(
-            f"certify: only={only!r} names nothing; the names are those of functions, such as 'sum' or "
-            f"'linalg.eigh', and these: {rows}"
-        )
-    return chosen
+    for pattern in patterns:
+        if not any(_is_named(check, pattern) for check in checks):
+            rows = ", ".join(dict.fromkeys(c.row for c in OTHERS))
+            raise ValueError(
+                f"certify: only={pattern!r} names nothing; the names are those of functions, such as 'sum' "
+                f"or 'linalg.eigh', and these: {rows}"
+            )
+    return [c for c in checks if not patterns or any(_is_named(c, p) for p in patterns)]
+
+
+def _is_named(check: Check | Finding, pattern: str) -> bool:
+    """Return whether a pattern is of a check's row, or of the row and the column."""
+    return (
+        gap_of({pattern: ""}, check.row) is not None
+        or gap_of({pattern: ""}, f"{check.row}: {check.column}") is not None
+    )
 
 
 def run_check(check: Check, backend: Backend, device: str) -> Finding:
@@ -180,19 +187,20 @@ def _words(error: Exception) -> str:
 
 def _gap(name: str, reason: str, report: Certificate, devices: Iterable[str]) -> Gap:
     """Return a declared gap, having tried whether it is one."""
-    found = [f for f in report.findings if name in (f.row, f"{f.row}: {f.column}")]
+    found = [f for f in report.findings if _is_named(f, name)]
     works = bool(found) and all(f.state in ("right", "absent") for f in found)
     works = works and any(f.state == "right" for f in found)
-    if name in REGISTRY and found:
+    if found and any(gap_of({name: reason}, op) for op in REGISTRY):
         works = _works_after_all(backends.get(report.backend), name, devices)
-    return Gap(name, reason, works)
+    hidden = sum(f.state == "gap" and f.words == f"{name}: {reason}" for f in report.findings)
+    return Gap(name, reason, works, hidden)
 
 
 def _works_after_all(backend: Backend, name: str, devices: Iterable[str]) -> bool:
     """Return whether a function that is declared a gap passes its first checks if it is called."""
     from .suite.catalogue import FUNCTIONS
 
-    checks = [c for c in FUNCTIONS if c.row == name and c.is_first]
+    checks = [c for c in FUNCTIONS if _is_named(c, name) and c.is_first]
     with _without_gap(backend, name):
         states = [run_check(c, backend, d).state for d in devices for c in checks]
     return "right" in states and all(s in ("right", "absent") for s in states)
@@ -220,7 +228,10 @@ def _forget(backend: Backend, name: str) -> None:
         for kind in [k for k in op.functions if BY_TYPE[k] is backend]:
             del op.functions[kind]
     for kind in [k for k, space in SPACES.items() if space is not ops and BY_TYPE[k] is backend]:
-        vars(SPACES[kind]).pop(name, None)
+        space = SPACES[kind]
+        for part, prefix in ((space, ""), (space.fft, "fft."), (space.linalg, "linalg.")):
+            for function in [f for f in vars(part) if gap_of({name: ""}, prefix + f)]:
+                delattr(part, function)
 
 
 def _versions(backend: Backend) -> dict[str, str]:

@@ -19,6 +19,8 @@ import dualad
 from dualad.backends import Backend
 from dualad.engine.recording import observers
 
+from .devices import testable_devices
+
 if TYPE_CHECKING:
     from .suite.catalogue import Check
 
@@ -33,7 +35,7 @@ def backends(config: pytest.Config) -> list[Backend]:
 
 def devices(config: pytest.Config) -> list[str]:
     """Return the devices that a run of pytest is for."""
-    return [str(d) for b in backends(config) for d in b.devices()]
+    return [str(d) for b in backends(config) for d in testable_devices(b)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

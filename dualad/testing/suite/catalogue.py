@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -11,7 +12,9 @@ from typing import NamedTuple
 
 import dualad
 from dualad.backends import Backend
-from dualad.errors import BackendError, GapError
+from dualad.backends.base import gap_of
+from dualad.dtypes import BY_NAME
+from dualad.errors import BackendError, DTypeError, GapError
 from dualad.op import REGISTRY
 
 from . import (
@@ -28,11 +31,15 @@ from . import (
     randomness,
     threads,
 )
-from .cases import NotHere, widest
+from .cases import NotHere, has, widest
 from .examples import EXAMPLES, Example
 
 #: The columns of the table of functions.
 COLUMNS = ("value", "JVP", "VJP", "second order", "dtypes")
+
+
+# How an op refuses a dtype that its device lacks.
+_MISSING = re.compile(r"the device (\S+) has no arrays of dtype dualad\.(\w+)")
 
 
 class Check(NamedTuple):
@@ -60,12 +67,17 @@ class Check(NamedTuple):
     is_first: bool = True
 
     def __call__(self, device: str) -> None:
-        """Run the check on a device; functions for which SciPy is missing are `NotHere`."""
+        """Run the check on a device; what SciPy or a missing dtype is needed for is `NotHere`."""
         try:
             self.run(device)
         except BackendError as error:
             if "needs SciPy" in str(error) and find_spec("scipy") is None:
                 raise NotHere("SciPy is not installed: pip install 'dualad[special]'") from None
+            raise
+        except DTypeError as error:
+            missing = _MISSING.search(str(error))
+            if missing is not None and not has(BY_NAME[missing[2]], missing[1]):
+                raise NotHere(f"{missing[1]} has no {missing[2]}") from None
             raise
 
     def __str__(self) -> str:
@@ -163,8 +175,10 @@ FUNCTIONS = sorted(_of_functions(), key=lambda check: check.row)
 
 
 def known_names() -> set[str]:
-    """Return the names that a backend may declare as gaps."""
-    return set(REGISTRY) | {n for c in (*OTHERS, *FUNCTIONS) for n in (c.row, f"{c.row}: {c.column}")}
+    """Return the names that a backend may declare as gaps, as they are or by patterns."""
+    return {*REGISTRY, *hooks.REACHED} | {
+        n for c in (*OTHERS, *FUNCTIONS) for n in (c.row, f"{c.row}: {c.column}")
+    }
 
 
 # -- gaps --------------------------------------------------------------------------------------
@@ -176,11 +190,13 @@ def declared_gap(check: Check, backend: Backend, error: BaseException) -> str | 
     It is the check's own, or that of a function which has refused to compute.
     """
     for name in (f"{check.row}: {check.column}", check.row):
-        if name in backend.gaps:
-            return name
+        gap = gap_of(backend.gaps, name)
+        if gap is not None:
+            return gap
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, GapError) and cause.function in backend.gaps:
-            return cause.function
+        gap = gap_of(backend.gaps, cause.function) if isinstance(cause, GapError) else None
+        if gap is not None:
+            return gap
         cause = cause.__cause__ or cause.__context__
     return None
