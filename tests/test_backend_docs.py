@@ -1,11 +1,12 @@
 """What docs/backends.md shows is done: its files are written, its backend installed, certified and used."""
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
-from distributions import install, run
+from distributions import GOOD, install, run
 
 from dualad.backends import HOOK_VERSION, Backend
 from dualad.backends.checks import REQUIRED
@@ -31,7 +32,7 @@ def installed(tmp_path_factory):
 
 def test_the_page_has_the_files_that_it_speaks_of():
     assert list(FILES) == [
-        "beads.py",
+        "dualad-beads/src/beads.py",
         "dualad-beads/src/dualad_beads/__init__.py",
         "dualad-beads/pyproject.toml",
         "dualad-beads/tests/test_certified.py",
@@ -66,14 +67,14 @@ def test_the_programs_of_the_page_do_what_they_say(installed):
 def test_its_gap_is_a_gap(installed):
     result = run(installed, "-m", "dualad", "certify", "beads", "--only", "hooks", "--device", "beads:0")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "Declared gaps:\n  hooks: dlpack: beads does not know DLPack\n" in result.stdout
+    assert "Declared gaps:\n  hooks: dlpack: beads does not know DLPack" in result.stdout
     assert "1 gap" in result.stdout
 
 
 # The table of hooks.
 
 ROWS = {
-    row[0].strip("`"): row[1:]
+    row[0].strip("`").partition("(")[0]: row
     for line in TEXT.partition("## The hooks, one by one")[2].partition("## Versions")[0].splitlines()
     if line.startswith("| `")
     for row in [[cell.strip() for cell in line.strip("|").split("|")]]
@@ -85,20 +86,55 @@ def test_the_table_has_every_hook_and_nothing_else():
     assert set(ROWS) == {name for name in hooks if not name.startswith("_")}
 
 
+def _signature(name):
+    """A method's signature as a caller sees it, without types."""
+    whole = inspect.signature(getattr(Backend, name))
+    own = [p.replace(annotation=p.empty) for p in list(whole.parameters.values())[1:]]
+    return str(whole.replace(parameters=own, return_annotation=whole.empty))
+
+
+def test_the_table_has_the_signature_of_every_method():
+    methods = {n for n in ROWS if inspect.isfunction(vars(Backend).get(n))}
+    assert {n: row[0] for n, row in ROWS.items()} == {
+        n: f"`{n}{_signature(n)}`" if n in methods else f"`{n}`" for n in ROWS
+    }
+
+
+def test_each_hook_is_listed_once():
+    table = TEXT.partition("## The hooks, one by one")[2].partition("## Versions")[0]
+    assert table.count("\n| `") == len(ROWS)
+
+
+def test_what_is_told_when_it_does_not_work_is_what_is_said(tmp_path):
+    """The reasons of the table are those that dualad gives of a plugin spoiled in that way."""
+    spoiled = {
+        "the hook dualad_backends returned None: ": GOOD.replace("return [Good()]", "[Good()]"),
+        "does not define the methods devices, ": GOOD + "del Good.devices, Good.to_numpy",
+        ".array_types has 'object', ": GOOD + "Good.array_types = (object,)",
+        "the device type 'cpu' is dualad's own, ": GOOD + "Good.device_types = ('cpu',)",
+    }
+    for number, (words, source) in enumerate(spoiled.items()):
+        assert words in TEXT
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        install(folder, "dualad-rods", source)
+        assert words in run(folder, "-m", "dualad").stdout
+
+
 def test_the_table_says_what_is_required():
     attributes = {"name", "device_types", "array_types", "xp"}
-    assert {name for name, row in ROWS.items() if row[1] == "required"} == {*REQUIRED, *attributes}
+    assert {name for name, row in ROWS.items() if row[2] == "required"} == {*REQUIRED, *attributes}
 
 
 def test_the_table_says_which_arguments_came_when():
     told = {
         (name, argument): int(version)
         for name, row in ROWS.items()
-        for argument, version in re.findall(r"`(\w+)` (\d+)", row[0])
+        for argument, version in re.findall(r"`(\w+)` (\d+)", row[1])
     }
     assert told == GAINED
 
 
 def test_the_table_and_the_example_know_the_current_version():
-    assert max(int(v) for row in ROWS.values() for v in re.findall(r"\d+", row[0])) == HOOK_VERSION
+    assert max(int(v) for row in ROWS.values() for v in re.findall(r"\d+", row[1])) == HOOK_VERSION
     assert f"hook_version = {HOOK_VERSION}\n" in FILES["dualad-beads/src/dualad_beads/__init__.py"]
