@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .backends import for_device
+from .backends.registry import BY_TYPE
 from .engine.namespace import ops
 from .engine.node import GROUND, Batch
 from .engine.tensor import Tensor, raw_value, wrap
@@ -104,6 +106,7 @@ class Problem:
         self._f, self._args, self._kwargs = f, args, kwargs
         self._unknowns = _Unknowns(x0)
         self._latest: _Point | None = None
+        self._together = any(for_device(device).lazy for _, _, device in self._unknowns.likes)
         self.x0 = self._unknowns.ravel(x0)
 
     def fun(self, x: Any) -> Any:
@@ -138,7 +141,9 @@ class Problem:
 
     def check_number(self) -> None:
         """Raise GradientError unless f gives one real number, at the start."""
-        unit(self._at(self.x0).tape)
+        point = self._at(self.x0)
+        if not isinstance(point.value, float):
+            unit(point.tape)
 
     def ravel(self, tree: Any) -> np.ndarray:
         """Return unknowns, a pytree like that of the start, as a vector."""
@@ -156,8 +161,22 @@ class Problem:
         point = self._latest
         if point is None or not np.array_equal(point.x, x):
             self._latest = None  # what the last point has saved is not needed while f is evaluated
-            point = self._latest = _Point(self._of_vector, x)
+            known = self._value_and_gradient(x) if self._together else None
+            point = self._latest = _Point(self._of_vector, x, known)
         return point
+
+    def _value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray] | None:
+        """Return value and gradient computed together, for unknowns on a lazy device; None for residuals."""
+        unknowns = trees.unflatten(self._unknowns.structure, self._unknowns.parts(Tensor(x.copy())))
+        tape, _ = taped("for_scipy", lambda p: self._f(p, *self._args, **self._kwargs), (unknowns,))
+        y = tape.outputs[0] if tape.structure.is_leaf() else None
+        if not isinstance(y, Tensor) or y.shape or y.dtype.is_complex:
+            self._together = False
+            return None
+        _check_ground("f depends on what is", y)
+        value, *parts = _on_host([y, *tape.gradients([unit(tape)])])
+        flat = [p.reshape(-1) for part in parts for p in (_planes(part) if np.iscomplexobj(part) else [part])]
+        return float(value), np.concatenate(flat, dtype=np.float64)
 
     def _of_vector(self, x: Tensor) -> Tensor:
         """Return f of a vector: one real number as it is, all else as a vector of residuals."""
@@ -237,13 +256,24 @@ class _Unknowns:
 class _Point:
     """What is known of a function at a point; each is computed when it is first asked for."""
 
-    def __init__(self, f: Callable[[Tensor], Tensor], x: np.ndarray) -> None:
-        self.x = x.copy()  # solvers write to theirs
-        self.tape, _ = taped("for_scipy", f, (self.x,))
-        (y,) = self.tape.outputs
-        _check_ground("f depends on what is", y)
-        raw = np.asarray(raw_value(y))
+    value: float | np.ndarray
+
+    def __init__(
+        self, f: Callable[[Tensor], Tensor], x: np.ndarray, known: tuple[float, np.ndarray] | None = None
+    ) -> None:
+        self._f, self.x = f, x.copy()  # solvers write to theirs
+        if known is not None:
+            self.value, self.jacobian = known
+            return
+        raw = np.asarray(raw_value(self.tape.outputs[0]))
         self.value = raw if raw.ndim else float(raw)
+
+    @cached_property
+    def tape(self) -> Tape:
+        tape, _ = taped("for_scipy", self._f, (self.x,))
+        (y,) = tape.outputs
+        _check_ground("f depends on what is", y)
+        return tape
 
     @cached_property
     def jacobian(self) -> np.ndarray:
@@ -282,6 +312,17 @@ class _Point:
 
 def _only_block(blocks: Any) -> np.ndarray:
     return np.asarray(raw_value(blocks[0][0]))
+
+
+def _on_host(values: list[Any]) -> list[np.ndarray]:
+    """Return arrays or Tensors as arrays of NumPy, those of one backend computed together."""
+    arrays = [raw_value(v) for v in values]
+    found: dict[int, np.ndarray] = {}
+    for backend in {BY_TYPE[type(a)] for a in arrays}:
+        assert backend is not None
+        places = [i for i, a in enumerate(arrays) if BY_TYPE[type(a)] is backend]
+        found.update(zip(places, backend.to_numpy_all([arrays[i] for i in places]), strict=True))
+    return [found[i] for i in range(len(arrays))]
 
 
 def _planes(z: Any) -> list[Any]:

@@ -93,6 +93,10 @@ class Backend:
         """
         raise NotImplementedError
 
+    def to_numpy_all(self, arrays: Sequence[Array]) -> list[np.ndarray]:
+        """Return what `to_numpy` gives for each of several arrays, which may be computed together."""
+        return [self.to_numpy(a) for a in arrays]
+
     def device_of(self, array: Array) -> Device:
         """Return the device an array is on."""
         raise NotImplementedError

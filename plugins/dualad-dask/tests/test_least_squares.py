@@ -181,6 +181,41 @@ def test_l_bfgs_of_scipy_finds_the_minimum(matrix):
     np.testing.assert_allclose(matrix.values.T @ (1 / (1 + np.exp(-matrix.values @ w)) - y), 0, atol=1e-2)
 
 
+@pytest.mark.parametrize("method", ["BFGS", "L-BFGS-B"])
+def test_minimize_reads_each_block_once_an_evaluation(matrix, method):
+    b = np.arange(600.0) % 7
+    loss = lambda w: dualad.mean((matrix.lazy @ w - da.from_array(b, chunks=120)) ** 2)  # noqa: E731
+    found = dualad.optimize.minimize(loss, da.zeros(7), method=method, tol=1e-12)
+    assert matrix.reads() == found.nfev
+    assert isinstance(found.x, da.Array)
+    want = np.linalg.lstsq(matrix.values, b, rcond=None)[0]
+    np.testing.assert_allclose(found.x.compute(), want, rtol=1e-6, atol=1e-8)
+
+
+def test_a_problem_on_dask_has_the_derivatives_of_the_same_on_numpy():
+    def f(p):
+        return dualad.sum(dualad.abs(p["z"] * (2 + 1j) - 3) ** 4) + p["r"] ** 2
+
+    z = np.array([1 + 1j, 2 - 1j])
+    lazy = dualad.optimize.for_scipy(f, {"z": da.from_array(z, chunks=1), "r": da.full((), 1.5)})
+    known = dualad.optimize.for_scipy(f, {"z": z, "r": 1.5})
+    x = known.x0
+    np.testing.assert_array_equal(lazy.x0, x)
+    assert lazy.fun(x) == pytest.approx(known.fun(x))
+    np.testing.assert_allclose(lazy.jac(x), known.jac(x))
+    np.testing.assert_allclose(lazy.hess(x), known.hess(x))
+    np.testing.assert_allclose(lazy.hessp(x, x), known.hessp(x, x))
+
+
+def test_what_is_no_number_on_dask_is_taken_as_residuals_or_refused(matrix):
+    residuals = lambda w: matrix.lazy @ w - 1.0  # noqa: E731
+    found = dualad.optimize.least_squares(residuals, da.zeros(7))
+    want = np.linalg.lstsq(matrix.values, np.ones(600), rcond=None)[0]
+    np.testing.assert_allclose(found.x.compute(), want)
+    with pytest.raises(dualad.GradientError, match="must return one real number"):
+        dualad.optimize.minimize(residuals, da.zeros(7))
+
+
 def test_products_with_jacobians_and_hessians_read_each_block_once(matrix):
     a, w, v = matrix.values, np.linspace(-1, 1, 7), np.cos(np.arange(7.0))
     f = logistic(matrix.lazy, 0.5)

@@ -6,7 +6,7 @@ An op on dask arrays is a layer of a task graph, and so is a derivative. Nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dask
@@ -53,6 +53,9 @@ class DaskBackend(Backend):
 
     def to_numpy(self, array: Any) -> np.ndarray:
         return blocks.numbers(array)
+
+    def to_numpy_all(self, arrays: Sequence[Any]) -> list[np.ndarray]:
+        return blocks.numbers_together(arrays)
 
     def copy(self, array: Any) -> Any:
         return indexing.handle(blocks.known(array))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isnan, prod
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 from dask.highlevelgraph import MaterializedLayer
@@ -52,6 +53,12 @@ def numbers(x: Array) -> np.ndarray:
     # What divides by 0 is seen in the result, or masked; it is too late to tell whose line it was.
     with np.errstate(all="ignore"):
         return np.asarray(x.compute(**here))
+
+
+def numbers_together(arrays: Sequence[Array]) -> list[np.ndarray]:
+    """Return the elements of several arrays; what they share is computed once."""
+    with np.errstate(all="ignore"):
+        return [np.asarray(a) for a in dask.compute(*arrays)]
 
 
 def whole(x: Array, axes: Iterable[int]) -> Array:

@@ -26,6 +26,7 @@ class StrictBackend(Backend):
     device_types = ("strict",)
     array_types = (type(xp.asarray(0)),)
     xp = xp
+    hook_version = 2
 
     def __init__(self) -> None:
         self._info = xp.__array_namespace_info__()
@@ -34,7 +35,7 @@ class StrictBackend(Backend):
     def devices(self) -> list[Device]:
         return [Device("strict", i) for i in range(len(self._native))]
 
-    def from_numpy(self, array: np.ndarray, device: Device) -> Any:
+    def from_numpy(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Any:
         return xp.asarray(array, copy=True, device=self.native_device(device))
 
     def to_numpy(self, array: Any) -> np.ndarray:
