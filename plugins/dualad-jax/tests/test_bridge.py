@@ -78,6 +78,21 @@ def test_a_function_on_the_cpu_is_called_back(name):
     close(jax.jit(lambda: TRANSFORMS[name](to_jax(f, result=SCALAR)))(), TRANSFORMS[name](theirs))
 
 
+@pytest.mark.parametrize("name", ["vmap", "vmap of grad", "grad of vmap", "hessian of vmap"])
+def test_each_example_of_a_batch_may_take_its_own_branch_on_the_cpu(name):
+    middle = float(jnp.median(A[:, 0]))
+
+    def f(x):
+        return ours(x) if float(x.detach()[0]) > middle else dualad.sum(x**3)
+
+    def branches(x):
+        return jnp.where(x[0] > middle, theirs(x), jnp.sum(x**3))
+
+    transform = TRANSFORMS[name]
+    close(jax.jit(lambda: transform(to_jax(f, result=SCALAR)))(), transform(branches))
+    assert jax.vmap(to_jax(f, result=SCALAR))(A[:0]).shape == (0,)
+
+
 def test_newtons_method_with_its_steps_counted_by_values():
     def root(a):
         x = a
@@ -220,6 +235,45 @@ def test_inside_a_compiled_program():
 def test_there_and_back():
     close(jax.hessian(to_jax(from_jax(theirs)))(X), jax.hessian(theirs)(X))
     close(dualad.hessian(from_jax(to_jax(ours)))(np.asarray(X)), dualad.hessian(ours)(np.asarray(X)))
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["as it stands", "compiled"])
+def test_functions_of_jax_may_call_functions_of_dualad(name, wrap):
+    close(OURS[name](from_jax(wrap(ours)), X, A), OURS[name](ours, X, A))
+
+
+CALLS_WITH_W = {
+    "grad": lambda f: dualad.grad(lambda w: dualad.sum(f(w)(jnp.ones(4)) + w**2))(X),
+    "grad, with a tracked argument": lambda f: dualad.grad(lambda w: dualad.sum(f(w)(w)))(X),
+    "jvp": lambda f: dualad.jvp(lambda w: f(w)(w), (X,), (X,)),
+    "vmap": lambda f: dualad.vmap(lambda w: f(w)(jnp.ones(4)))(A),
+    "a leaf": lambda f: f(dualad.asarray(X, requires_grad=True))(jnp.ones(4)),
+    "two leaves": lambda f: f(dualad.asarray(X, requires_grad=True))(dualad.asarray(X, requires_grad=True)),
+}
+
+
+WAYS_IN = {
+    "returned": lambda w: lambda x: x * w,
+    "given to JAX": lambda w: lambda x: jnp.sin(jnp.asarray(x * w)),
+    "made an array": lambda w: lambda x: x * jnp.asarray(w),
+    "compiled": lambda w: jax.jit(lambda x: x * w),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+@pytest.mark.parametrize("name", CALLS_WITH_W)
+def test_a_tensor_that_is_differentiated_must_be_an_argument(name, way):
+    with pytest.raises((dualad.GradientError, dualad.BatchError)):
+        CALLS_WITH_W[name](lambda w: from_jax(WAYS_IN[way](w)))
+
+
+def test_a_tensor_that_is_not_differentiated_need_not_be_an_argument():
+    w, x = dualad.asarray(X, requires_grad=True), dualad.asarray(A, requires_grad=True)
+    from_jax(lambda x: jnp.sum(jnp.sin(x)) * w.detach()[0])(x).backward()
+    close(x.grad.numpy(), jnp.cos(A) * X[0])
+    with dualad.no_grad():
+        close(from_jax(lambda x: x * w)(dualad.asarray(A)).numpy(), A * X)
 
 
 def test_results_without_derivatives_and_what_is_no_array():

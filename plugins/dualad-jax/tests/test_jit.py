@@ -236,6 +236,153 @@ def test_tensors_are_arguments_and_results_of_compiled_functions():
         dualad.jvp(jax.jit(lambda x: x * 2), (x,), (x,))
 
 
+OPTIMIZERS = {
+    "SGD": lambda p: dualad.optim.SGD(p, lr=0.1),
+    "momentum": lambda p: dualad.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "Adam": lambda p: dualad.optim.Adam(p, lr=0.05, amsgrad=True, weight_decay=0.1),
+    "AdamW": lambda p: dualad.optim.AdamW(p, lr=0.05, betas=(0.0, 0.99)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_compiled_step_takes_and_gives_parameters_and_the_state_of_an_optimizer(kind, dtype):
+    make = OPTIMIZERS[kind]
+
+    def step(w, state):
+        optimizer = make([w])
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        (w * w * w).sum().backward()
+        optimizer.step()
+        return w, optimizer.state_dict()["state"]
+
+    compiled, (w, state) = jax.jit(step), (dualad.asarray(X.astype(dtype), requires_grad=True), {})
+    v = w.detach().clone().requires_grad_()
+    optimizer = make([v])
+    for _ in range(5):
+        optimizer.zero_grad()
+        (v * v * v).sum().backward()
+        optimizer.step()
+        w, state = compiled(w, state)
+    assert w.requires_grad
+    close(
+        w.detach().to("float64").numpy(),
+        v.detach().to("float64").numpy(),
+        1e-10 if dtype == "float64" else 0.02,
+    )
+    assert compiled._cache_size() == 2  # without a state, and with one
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})  # outside, too
+    with pytest.raises(TypeError, match="let only 'state' be one"):
+        jax.jit(lambda state: make([v]).load_state_dict(state))(optimizer.state_dict())
+
+
+# -- what is outside ----------------------------------------------------------------------------------
+
+
+def outer(**how):
+    return dualad.asarray(X, **how)
+
+
+def write_to_it(w, x):
+    w[0] = x
+
+
+def write_to_a_view(w, x):
+    w[1:][0] = x
+
+
+def add_to_it(w, x):
+    w.add_(x)
+
+
+def set_data(w, x):
+    w.data = w.detach() * x
+
+
+def set_grad(w, x):
+    w.grad = w.detach() * x
+
+
+def add_to_grad(w, x):
+    (w * x).sum().backward()
+
+
+def take_a_step(w, x):
+    optimizer = dualad.optim.SGD([w], lr=0.1)
+    w.grad = dualad.ones_like(w)
+    optimizer.step()
+
+
+WRITES = [write_to_it, write_to_a_view, add_to_it, set_data, set_grad, add_to_grad, take_a_step]
+PLACES_OF_WRITES = {
+    "jit": lambda f: jax.jit(f)(X[0]),
+    "vmap in jit": lambda f: jax.jit(jax.vmap(f))(X),
+    "scan": lambda f: jax.lax.scan(lambda c, x: (c, f(x)), 0.0, X),
+    "scan in jit": lambda f: jax.jit(lambda xs: jax.lax.scan(lambda c, x: (c, f(x)), 0.0, xs))(X),
+}
+
+
+@pytest.mark.parametrize("place", PLACES_OF_WRITES)
+@pytest.mark.parametrize("write", WRITES)
+def test_what_a_compiled_program_would_write_to_a_tensor_from_outside_is_refused(write, place):
+    w = outer(requires_grad=write in (set_grad, add_to_grad, take_a_step))
+    with pytest.raises(TracedValueError, match="a Tensor from outside the program"):
+        PLACES_OF_WRITES[place](lambda x: write(w, x))
+    close(w.detach().numpy(), X)
+    assert w.grad is None
+    write(w, 2.0)  # outside it may be
+
+
+def test_a_loop_does_not_write_to_a_tensor_of_the_program_it_is_in():
+    def f(x):
+        w = dualad.asarray(x)
+        return jax.lax.scan(lambda c, y: (c, w.add_(y)._raw), 0.0, x)
+
+    with pytest.raises(TracedValueError, match="a Tensor from outside the program"):
+        jax.jit(f)(X)
+
+
+OUTER = outer(requires_grad=True)
+MADE_INSIDE = {
+    "of an array": lambda: dualad.asarray(X), "a clone": lambda: OUTER.detach().clone(),
+    "tensor": lambda: dualad.tensor([0.0] * 5, dtype="float64", device="jax"),
+    "zeros": lambda: dualad.zeros(5, dtype="float64", device="jax"),
+    "zeros_like": lambda: dualad.zeros_like(OUTER), "a result": lambda: OUTER.detach() + 1,
+    "of NumPy": lambda: dualad.asarray(np.ones(5), device="jax"),
+    "moved": lambda: OUTER.detach().cpu().to("jax"),
+}  # fmt: skip
+WRAPPERS = {
+    "as it stands": lambda f: f, "jit": jax.jit, "jit in jit": lambda f: jax.jit(jax.jit(f)),
+    "vmap": lambda f: lambda x: jax.vmap(f)(x[None])[0],
+    "scan": lambda f: lambda x: jax.lax.scan(lambda c, x: (c, f(x)), 0.0, x[None])[1][0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", WRAPPERS)
+@pytest.mark.parametrize("made", MADE_INSIDE)
+def test_tensors_made_inside_can_be_written_to(made, place):
+    before = MADE_INSIDE[made]().numpy()
+
+    def f(x):
+        y = MADE_INSIDE[made]()
+        y[0] = x[0]
+        y[1:] += x[1]
+        w = MADE_INSIDE[made]().requires_grad_()
+        (w * x).sum().backward()
+        (w * w).sum().backward()
+        return (y + w.grad)._raw
+
+    want = np.concatenate([X[:1], before[1:] + X[1]]) + np.asarray(X) + 2 * before
+    close(WRAPPERS[place](f)(X), want)
+
+
+def test_a_value_that_was_kept_says_that_its_program_has_ended():
+    kept = []
+    jax.jit(lambda x: kept.append(dualad.asarray(x)) or x)(X)
+    with pytest.raises(TracedValueError, match="has ended"):
+        kept[0].tolist()
+
+
 # -- what needs values --------------------------------------------------------------------------------
 
 
@@ -256,6 +403,8 @@ DATA_DEPENDENT = {
     "nonzero": dualad.nonzero, "where": lambda x: dualad.where(x > 0), "unique": dualad.unique_values,
     "a slice": lambda x: x[: dualad.argmax(x)], "repeats": lambda x: dualad.repeat(x, dualad.argsort(x)),
     "allclose": lambda x: dualad.allclose(x, x),
+    "JAX's bound of a slice": lambda x: x[: jnp.argmax(x._raw)],
+    "JAX's repeats": lambda x: dualad.repeat(x, jnp.argsort(x._raw)),
 }  # fmt: skip
 
 

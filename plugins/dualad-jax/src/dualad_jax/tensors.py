@@ -18,8 +18,8 @@ def _flatten(x: Tensor) -> tuple[tuple[Any], bool]:
     node = x._node
     if node is not None and (type(node) is not Leaf or node.level != GROUND):
         raise GradientError(
-            "a Tensor with a history goes into a function of JAX's, or out of it, and the history cannot; "
-            "detach it, or compute its derivatives on the same side"
+            "a Tensor with a history goes into a function of JAX's, or out of it, and the history cannot: "
+            "make it an argument of dualad_jax.from_jax(f), which dualad differentiates; or detach it"
         )
     return (raw_value(x),), node is not None
 
