@@ -36,6 +36,27 @@ def test_tensors_on_other_devices_of_pytorchs_are_refused():
         dualad.asarray(torch.ones(2, device="meta")).device  # noqa: B018
 
 
+SPARSE = torch.eye(2).to_sparse()
+
+
+@pytest.mark.parametrize("use", [dualad.sum, dualad.sin, dualad.asarray, dualad.grad(dualad.sum), repr])
+@pytest.mark.parametrize(
+    ("array", "error", "message"),
+    [
+        (SPARSE, dualad.DTypeError, "of the kind sparse_coo are not supported.*to_dense"),
+        (torch.ones(2, device="meta"), dualad.DeviceError, "on the device 'meta' are not supported"),
+    ],
+    ids=["sparse", "meta"],
+)
+def test_tensors_without_elements_in_order_are_refused(use, array, error, message):
+    def shown():
+        y = use(array) if use is not repr else dualad.asarray(array, copy=False)
+        return repr(y)
+
+    with pytest.raises(error, match=message):
+        shown()
+
+
 def test_pytorchs_defaults_are_not_asked():
     places, values = np.zeros(40_000, dtype=int), torch.ones(40_000)
     before = torch.get_default_dtype()
@@ -239,6 +260,28 @@ def test_tensors_that_require_grad_are_refused_with_the_way_out():
     assert (x * w.detach()).tolist() == [1.0, 1.0]
 
 
+# PyTorch says it of code of its own, when forward mode is first used.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_dual_numbers_are_refused_with_the_way_out():
+    x = torch.tensor([1.5])
+    for f in (
+        dualad.sin,
+        lambda d: dualad.ones(1, device="torch") * d,
+        lambda d: dualad.special.jv(0.0, d),  # SciPy's
+        dualad.grad(lambda x: dualad.special.j0(x).sum()),
+        dualad.asarray,
+        lambda d: dualad.asarray(d, copy=False).numpy(),
+        lambda d: torch.vmap(dualad.sin)(d),
+    ):
+        with torch.autograd.forward_ad.dual_level():
+            d = torch.autograd.forward_ad.make_dual(x, x)
+            with pytest.raises(dualad.GradientError, match=r"dual number.*dualad_torch\.to_torch"):
+                f(d)
+            assert dualad.sin(x).tolist() == torch.sin(x).tolist()
+        with pytest.raises(dualad.GradientError, match=r"dual number.*dualad_torch\.to_torch"):
+            torch.func.jvp(f, (x,), (x,))
+
+
 def test_nothing_that_dualad_computes_is_recorded_by_pytorch():
     x = dualad.asarray([1.0, 2.0], device="torch", requires_grad=True)
     y = (dualad.exp(x) * x).sum()
@@ -324,6 +367,8 @@ def test_out_of_memory_is_known_by_pytorchs_words():
         dualad.OutOfMemoryError, match=r"^add: out of memory on torch, .*can't allocate memory"
     ):
         x + 1.0
+    with pytest.raises(dualad.OutOfMemoryError, match=r"^randn: out of memory on torch"):
+        dualad.randn(2**25, 2**25, device="torch")
 
 
 def test_the_derivative_of_an_op_goes_to_its_stream(monkeypatch):

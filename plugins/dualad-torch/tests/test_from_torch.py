@@ -238,6 +238,105 @@ def test_parameters_get_no_gradients_and_can_be_arguments():
     assert g["bias"].tolist() == [4.0]
 
 
+TRANSFORMS = {
+    "grad": dualad.grad,
+    "jvp": lambda f: lambda w: dualad.jvp(f, (w,), (w,)),
+    "vmap": lambda f: lambda w: dualad.vmap(f)(w[None]),
+    "backward": lambda f: lambda w: f(w.requires_grad_()).backward(),
+}
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_tensors_that_are_differentiated_and_are_no_arguments(name, live):
+    transform, x = TRANSFORMS[name], dualad.ones(2, device="torch", requires_grad=live)
+
+    def outer(f):
+        return transform(lambda w: f(w, x).sum())(dualad.tensor([2.0, 3.0], device="torch"))
+
+    for closing in (
+        lambda w, t: torch.ones(2) * w,
+        lambda w, t: (t * 2, torch.ones(2) * w)[1],
+        lambda w, t: w,
+    ):
+        with pytest.raises(dualad.GradientError, match=r"from_torch of <lambda>: .*pass it as an argument"):
+            outer(lambda w, x, closing=closing: from_torch(lambda t: closing(w, t))(x))
+    outer(lambda w, x: from_torch(lambda t, w: t * w)(x, w))
+    outer(lambda w, x: from_torch(lambda t: t * 2)(x) * w)
+    assert dualad.is_grad_enabled()
+
+
+def test_constant_tensors_of_dualads_that_a_function_gives():
+    w = dualad.tensor([2.0, 3.0], device="torch", requires_grad=True)
+    for x in (np.ones(2), torch.ones(2), dualad.ones(2)):
+        for f in (lambda t: w.detach() * torch.ones(2), lambda t: dualad.asarray([2.0, 3.0])):
+            y = from_torch(f)(x)
+            assert type(y) is type(x)
+            assert y.tolist() == [2.0, 3.0]
+    with dualad.no_grad():
+        assert from_torch(lambda t: t * w)(torch.ones(2)).tolist() == [2.0, 3.0]
+
+
+# PyTorch says it of code of its own, when forward mode is first used.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_arguments_that_pytorch_differentiates_are_refused():
+    w = torch.tensor([2.0, 3.0], requires_grad=True)
+    exp, product = from_torch(torch.exp), from_torch(lambda p, x: (p * x).sum())
+    x = dualad.ones(2, device="torch", requires_grad=True)
+    dual_level, make_dual = torch.autograd.forward_ad.dual_level, torch.autograd.forward_ad.make_dual
+    v = torch.ones(2)
+    for use in (
+        lambda: exp(w),
+        lambda: product(w, x),
+        lambda: dualad.grad(lambda x: product(w, x))(x),
+        lambda: torch.func.grad(lambda x: exp(x).sum())(v),
+        lambda: torch.func.grad(lambda x: torch.vmap(exp)(x).sum())(v[None]),
+        lambda: torch.func.jvp(exp, (v,), (v,)),
+        lambda: dualad.grad(from_torch(lambda t: exp(t).sum()))(v),
+    ):
+        with pytest.raises(
+            dualad.GradientError, match=r"from_torch of .*\.detach\(\).*dualad_torch\.to_torch"
+        ):
+            use()
+    with dual_level(), pytest.raises(dualad.GradientError, match="from_torch of exp: "):
+        exp(make_dual(v, v))
+    with torch.no_grad():
+        assert product(w, x).item() == 5.0
+    torch.testing.assert_close(torch.vmap(exp)(v[None]), torch.exp(v[None]))
+
+
+def test_numbers_alone_are_scalars():
+    assert from_torch(torch.sin)(1.0) == np.sin(1.0)
+    assert from_torch(torch.add)(1.0, 2j) == 1 + 2j
+    assert from_torch(torch.nn.functional.elu)(-1.0, alpha=2.0) == pytest.approx(2 * np.expm1(-1.0))
+    assert dualad.grad(lambda x: from_torch(torch.pow)(x, 3.0))(2.0) == 12.0
+    seen = []
+    from_torch(lambda x, rate: seen.append(rate) or x * rate)(np.ones(2), 0.5)
+    assert type(seen[0]) is float  # as it is beside arrays
+
+
+def test_out_of_memory():
+    f = from_torch(lambda x: x[:, None, None] * x[:, None] * x)
+    x = np.ones(2**16)
+    for use in (lambda: f(x), lambda: dualad.grad(lambda x: f(x).sum())(x)):
+        with pytest.raises(dualad.OutOfMemoryError, match=r"^from_torch of <lambda>: out of memory on torch"):
+            use()
+    with pytest.raises(dualad.OutOfMemoryError, match=r"^from_torch of <lambda>: out of memory on torch"):
+        dualad.grad(lambda x: from_torch(lambda x: Greedy.apply(x))(x).sum())(torch.ones(1))
+
+
+class Greedy(torch.autograd.Function):
+    """The identity, whose backward pass takes too much memory."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g + torch.ones(2**50)
+
+
 def test_random_numbers_are_the_same_in_second_derivatives():
     torch.manual_seed(0)
     seen = []

@@ -4,6 +4,7 @@ import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 import torch.utils.checkpoint
@@ -107,10 +108,37 @@ def test_the_transforms_of_torch_func(arguments, transform, shape):
     torch.testing.assert_close(transform(scalar(to_torch(layer)))(x), transform(scalar(same_layer))(x))
 
 
-def test_vectorized_jacobians(arguments):
+@pytest.mark.parametrize("strategy", ["reverse-mode", "forward-mode"])
+@pytest.mark.parametrize(
+    "f",
+    [dualad.exp, dualad.sort, lambda x: x[1:] * x[[0, 1]], lambda x: dualad.linalg.det(x[:, None] * x + x)],
+)
+def test_vectorized_jacobians(arguments, f, strategy):
+    x, jacobian = arguments[0], torch.autograd.functional.jacobian
+    want = jacobian(to_torch(f), x)
+    torch.testing.assert_close(jacobian(to_torch(f), x, vectorize=True, strategy=strategy), want)
+
+
+def test_batches_of_gradients(arguments):
     x = arguments[0]
-    jacobian = torch.autograd.functional.jacobian(to_torch(dualad.exp), x, vectorize=True)
-    torch.testing.assert_close(jacobian, torch.diag(torch.exp(x.detach())))
+    f, same = to_torch(lambda x: dualad.sort(x) ** 2 * x[:1]), lambda x: torch.sort(x)[0] ** 2 * x[:1]
+    y, z = f(x), same(x)
+    gs = torch.eye(3, dtype=F64)
+    got, want = (torch.autograd.grad(y, x, gs, is_grads_batched=True, create_graph=True)[0] for y in (y, z))
+    torch.testing.assert_close(got, want)
+    torch.testing.assert_close(*(torch.autograd.grad((j**2).sum(), x)[0] for j in (got, want)))
+    torch.testing.assert_close(torch.vmap(lambda g: torch.autograd.grad(y, x, g)[0])(gs), want)
+    hessian = torch.autograd.functional.hessian
+    got, want = (hessian(lambda x, f=f: f(x).sum(), x, vectorize=True) for f in (f, same))
+    torch.testing.assert_close(got, want)
+
+
+def test_batches_of_gradients_of_random_functions():
+    dualad.manual_seed(0)
+    x = torch.ones(2, dtype=F64, requires_grad=True)
+    y = to_torch(lambda x: x * dualad.rand(2, device="torch", dtype=dualad.float64))(x)
+    (rows,) = torch.autograd.grad(y, x, torch.eye(2, dtype=F64), is_grads_batched=True)
+    torch.testing.assert_close(rows, torch.diag(y.detach()))
 
 
 def test_forward_mode_by_dual_numbers():
@@ -351,6 +379,108 @@ def test_tensors_that_require_grad_and_are_no_arguments():
     assert f.__wrapped__(torch.ones(2)).requires_grad
     with dualad.no_grad():
         assert f(torch.ones(2)).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        dualad.grad,
+        dualad.vmap,
+        lambda f: lambda w: dualad.jvp(f, (w,), (w,)),
+        lambda f: lambda w: dualad.vmap(f)(w[None]),
+    ],
+)
+@pytest.mark.parametrize("live", [False, True])
+def test_tensors_of_dualads_transforms_that_are_no_arguments(transform, live):
+    x = torch.ones(2, requires_grad=live)
+    inner = lambda w: dualad.asarray(to_torch(lambda x: dualad.sum(x * w))(x).detach())  # noqa: E731
+    with pytest.raises(dualad.GradientError, match="dualad Tensor that is differentiated, or batched"):
+        transform(inner)(torch.ones(2))
+
+
+#: Functions of an argument and of a tensor that they close over, whose derivative would be lost.
+CLOSING = {
+    "an op": lambda x, w: x * w,
+    "a function of PyTorch's": lambda x, w: x * torch.exp(w),
+    "a function of SciPy's": lambda x, w: x * dualad.special.jv(0.0, w),
+    "a part": lambda x, w: x * w[0],
+    "an attribute": lambda x, w: x * w.real,
+    "an assignment": lambda x, w: setting(x * 1, w[0]),
+    "an assignment to a constant": lambda x, w: setting(dualad.zeros_like(x), w[0]),
+    "itself": lambda x, w: w,
+    "its memory": lambda x, w: dualad.asarray(w, copy=False),
+}
+
+
+def setting(y, value):
+    y[0] = value
+    return y
+
+
+def dual_numbers(f):
+    def transformed(w):
+        with torch.autograd.forward_ad.dual_level():
+            return torch.autograd.forward_ad.unpack_dual(f(torch.autograd.forward_ad.make_dual(w, w)))
+
+    return transformed
+
+
+@pytest.mark.parametrize("name", CLOSING)
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda f: lambda w: f(w.requires_grad_()),
+        lambda f: torch.func.grad(lambda w: f(w).sum()),
+        lambda f: lambda w: torch.func.jvp(f, (w,), (w,)),
+        lambda f: lambda w: torch.vmap(f)(w[None]),
+        lambda f: torch.func.grad(lambda w: torch.vmap(lambda _: f(w))(torch.ones(3)).sum()),
+        dual_numbers,
+    ],
+    ids=["requires_grad", "grad", "jvp", "vmap", "vmap in grad", "dual numbers"],
+)
+@pytest.mark.parametrize("live", [False, True])
+def test_torch_tensors_that_are_differentiated_and_are_no_arguments(name, transform, live):
+    f, x = CLOSING[name], torch.ones(2, requires_grad=live)
+    with pytest.raises(dualad.GradientError, match=r"to_torch of <lambda>: .*pass it as an argument"):
+        transform(lambda w: to_torch(lambda x: f(x, w))(x))(torch.ones(2))
+
+
+@pytest.mark.parametrize("name", [name for name in CLOSING if name != "a function of PyTorch's"])
+def test_as_arguments_they_have_their_derivatives(name):
+    x = torch.ones(2)
+    jacobian = torch.func.jacrev(lambda w: to_torch(CLOSING[name])(x, w))(x)
+    w = dualad.asarray(x.numpy())
+    want = dualad.jacobian(lambda w: CLOSING[name](dualad.ones(2), w))(w)
+    np.testing.assert_allclose(jacobian, want.numpy(), rtol=1e-6)
+
+
+def test_parameters_of_a_module_that_are_no_arguments():
+    class Scale(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.ones(2))
+            self.f = to_torch(lambda x: dualad.sum(dualad.sin(x) * self.w))
+
+        def forward(self, x):
+            return self.f(x)
+
+    model = Scale()
+    with pytest.raises(dualad.GradientError, match="pass it as an argument"):
+        model(torch.ones(2))
+    with torch.no_grad():  # nobody wants one
+        torch.testing.assert_close(model(torch.ones(2)), torch.sin(torch.ones(2)).sum())
+    model.w.requires_grad_(False)
+    torch.testing.assert_close(model(torch.ones(2)), torch.sin(torch.ones(2)).sum())
+
+
+def test_what_is_constant_may_be_closed_over():
+    w = torch.tensor([2.0, 3.0], requires_grad=True)
+    x = torch.ones(2, requires_grad=True)
+    to_torch(lambda x: dualad.sum(w.detach() * dualad.where(w > 2.5, x, 0.0)))(x).backward()
+    assert x.grad.tolist() == [0.0, 3.0]
+    f = lambda w: to_torch(lambda x: x * w.detach() * w.shape[0])(x.detach()).sum() * w.sum()  # noqa: E731
+    assert torch.func.grad(f)(w.detach()).tolist() == [10.0, 10.0]
+    assert torch.is_grad_enabled()
 
 
 def test_an_error_of_the_function_comes_through():

@@ -15,6 +15,7 @@ from dualad.engine.draws import Draws, noting, replaying
 from dualad.engine.tensor import raw_value
 from dualad.errors import GradientError
 from dualad.transforms import trees
+from dualad.transforms.arguments import has_level
 
 from .backend import DEVICE_TYPES
 from .indexing import shares_memory
@@ -49,8 +50,8 @@ def to_torch(f: Callable[..., Any]) -> Callable[..., Any]:
         If f cannot be called.
     GradientError
         When called, if f depends on something that is differentiated and is not among its arguments: a
-        dualad Tensor, or a torch.Tensor that requires grad where PyTorch records (a parameter of a module),
-        is one of an enclosing transform of ``torch.func``, or a dual number.
+        dualad Tensor, also of a batch; or a torch.Tensor that requires grad where PyTorch records (such as
+        a parameter), is one of an enclosing transform of ``torch.func``, or is a dual number.
 
     Notes
     -----
@@ -172,11 +173,11 @@ class _Call:
                 ys = self.function(tensors)
             for y in ys:
                 check_inside(raw_value(y), self.transformed)
-        if any(y.requires_grad for y in ys):
+        if any(map(has_level, ys)):
             raise GradientError(
-                f"{self.name}: the function depends on a dualad Tensor that requires grad and is not among "
-                "its arguments, and PyTorch could not give it a gradient; pass it as a torch.Tensor, or "
-                "detach it"
+                f"{self.name}: the function depends on a dualad Tensor that is differentiated, or batched, "
+                "and is no torch.Tensor among its arguments. Its derivative would be lost: pass it as a "
+                "torch.Tensor, or pass its detach() if it is a constant"
             )
         arrays = [raw_value(y) for y in ys]
         # What PyTorch writes to an output must not be seen in an argument.

@@ -64,6 +64,8 @@ def is_recorded(x: torch.Tensor) -> bool:
 
 def has_tangent(x: torch.Tensor) -> bool:
     """Return whether a tensor is a dual number, where forward mode is on."""
+    while torch._C._functorch.is_batchedtensor(x):
+        x = torch._C._functorch.get_unwrapped(x)
     found: Any = forward_ad.unpack_dual(x)  # type: ignore[no-untyped-call]
     return found.tangent is not None
 

@@ -21,6 +21,7 @@ from dualad.levels import is_live
 from dualad.transforms import trees
 from dualad.transforms.arguments import has_level
 
+from .backend import DEVICE_TYPES
 from .lists import filled
 from .recorded import check_wholly_unrecorded
 
@@ -263,7 +264,8 @@ def _memory_told(name: str, device: Device) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        reason = shortage(error, name, get("torch"), device)
+        is_ours = device.type in DEVICE_TYPES.values()
+        reason = shortage(error, name, get("torch"), device if is_ours else Device("torch"))
         if reason is None:
             raise
         try:
