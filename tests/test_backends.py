@@ -52,7 +52,7 @@ def test_a_device_type_is_owned_by_one_backend():
         def dualad_backends(self):
             return [Usurper()]
 
-    with pytest.raises(dualad.BackendError, match="'cpu' is taken by backend 'numpy'"):
+    with pytest.raises(dualad.BackendError, match="'cpu' is dualad's own, of its backend 'numpy'"):
         register(Plugin())
     assert "usurper" not in [b.name for b in dualad.backends.all()]
 

@@ -127,9 +127,11 @@ def test_a_failure_tells_the_place_in_the_plugin_and_has_the_error(tmp_path):
     assert any("in loads" in line for line in trace)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("Good", "class"), ("dualad_backends", "function")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Good", "class"), ("dualad_backends", "function"), ("good", "backend")]
+)
 def test_an_entry_point_that_names_no_module_is_told_to(tmp_path, name, kind):
-    install(tmp_path, "dualad-rods", GOOD, entry=f"rods = dualad_rods:{name}")
+    install(tmp_path, "dualad-rods", GOOD + "good = Good()", entry=f"rods = dualad_rods:{name}")
     result = run(tmp_path, "-c", PROGRAM)
     wrong = (
         f"its entry point names the {kind} 'dualad_rods:{name}', and must name the module that has the hook"

@@ -11,8 +11,7 @@ from types import ModuleType
 import array_api_compat.numpy as compat
 import numpy as np
 
-from dualad.backends import Backend, Device, hookimpl, register, registry
-from dualad.backends.registry import BY_TYPE
+from dualad.backends import Backend, Device, hookimpl, register, unregister
 
 _OPERATORS = (
     "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift lt le gt ge eq ne "
@@ -165,5 +164,4 @@ def registered(backend):
     try:
         yield backend
     finally:
-        registry._backends.pop(backend.name)
-        BY_TYPE.pop(backend.kind, None)
+        unregister(backend.name)

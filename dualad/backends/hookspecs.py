@@ -20,7 +20,7 @@ def dualad_backends(hook_version: int) -> Iterable[Backend]:  # type: ignore[emp
 
     A backend whose library is missing or whose devices do not work is returned all the same:
     its `unavailable` attribute holds the reason in one sentence, and a user who asks for its
-    devices is told so.
+    devices is told so. To return none at all, or None, is an error.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from inspect import isroutine
 from typing import Any, NamedTuple
 
 from ..errors import BackendError
+from .base import Backend
 
 
 class Failure(NamedTuple):
@@ -59,10 +60,14 @@ def failure(entry: Any, error: BaseException) -> Failure:
 
 def advice(plugin: object, entry: Any = None) -> str:
     """Return what is to be done with something that has no hook; `entry` is the entry point that names it."""
-    is_class = isinstance(plugin, type)
-    if not is_class and not isroutine(plugin):
+    if isinstance(plugin, type):
+        kind = "class"
+    elif isroutine(plugin):
+        kind = "function"
+    elif isinstance(plugin, Backend):
+        kind = "backend"
+    else:
         return "mark one with hookimpl"
-    kind = "class" if is_class else "function"
     if entry is None:
         return f"it is a {kind}; hand in the module, or an object, that has one marked with hookimpl"
     return (
