@@ -50,9 +50,11 @@ class _ByNative(dict[Any, dtypes.DType]):
     """The DType of each backend's dtype objects, and of dualad's own."""
 
     def __missing__(self, native: Any) -> dtypes.DType:
+        library = type(native).__module__
+        known = {dtype for other, dtype in self.items() if type(other).__module__ == library}
         raise DTypeError(
             f"arrays of dtype {native} are not supported; convert them to one of "
-            + ", ".join(d.name for d in dtypes.ALL)
+            + ", ".join(d.name for d in dtypes.ALL if d in known or not known)
         )
 
 

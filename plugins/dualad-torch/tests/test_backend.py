@@ -304,7 +304,7 @@ def test_torch_vmap_may_run_over_what_dualad_computes():
 def test_the_dtypes_that_pytorch_has_little_of_are_refused_by_name(name):
     with pytest.raises(dualad.DTypeError, match=f"torch has no arrays of dtype dualad.{name}"):
         dualad.ones(2, dtype=name, device="torch")
-    with pytest.raises(dualad.DTypeError, match=f"torch.{name} are not supported"):
+    with pytest.raises(dualad.DTypeError, match=f"torch.{name} are not supported; .*int64, uint8, float16"):
         dualad.asarray(torch.ones(2, dtype=getattr(torch, name)))
 
 
