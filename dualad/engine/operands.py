@@ -188,7 +188,7 @@ def explain(error: Exception, name: str, values: Any) -> Exception:
     if len(devices) > 1:
         return DeviceError(_mixed(name, values))
     # About the numbers, known by that name; and what a backend says it cannot do.
-    if isinstance(error, (np.linalg.LinAlgError, GradientError, BackendError)):
+    if isinstance(error, (np.linalg.LinAlgError, GradientError, BackendError, DTypeError)):
         return error
     if len(arrays) > 1 and isinstance(error, (ValueError, RuntimeError)):
         shapes = [tuple(a.shape) for a in arrays]

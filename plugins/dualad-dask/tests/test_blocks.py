@@ -194,6 +194,18 @@ def test_operands_of_different_lengths_are_told_of_by_their_lengths():
         dualad.grad(lambda w: dualad.sum(rows[y > 0] @ w - y[y < 0]))(da.ones(3))
 
 
+def test_masked_blocks_are_refused():
+    masked = da.ma.masked_greater(da.from_array(Y, chunks=4), 0)
+    for f in (
+        lambda: dualad.asarray(masked),
+        lambda: dualad.sum(masked),
+        lambda: dualad.grad(lambda x: dualad.sum(x**2))(masked),
+        lambda: dualad.grad(lambda w: dualad.sum(w * masked))(da.ones(12)),
+    ):
+        with pytest.raises(dualad.DTypeError, match="masked arrays are not supported"):
+            f()
+
+
 def test_blocks_that_are_tensors_are_refused():
     def f(w):
         return dualad.sum(da.map_blocks(lambda block: block * w, da.ones(4, chunks=2), dtype=float))

@@ -12,7 +12,7 @@ import numpy as np
 from dask.highlevelgraph import MaterializedLayer
 
 import dualad
-from dualad.errors import GradientError
+from dualad.errors import DTypeError, GradientError
 
 Array = Any  # a dask array
 
@@ -35,12 +35,19 @@ def known(x: Array) -> Array:
     ------
     GradientError
         If its blocks are Tensors, whose history an array of dask's does not have.
+    DTypeError
+        If they are masked.
     """
     if isinstance(x._meta, dualad.Tensor):
         raise GradientError(
             "the blocks of a dask array are Tensors of dualad's: a function that is called on blocks, as in "
             "map_blocks, has used one, and its derivative would be lost. Use dualad's functions and "
             "operators on whole arrays, or x.detach().numpy() in that function"
+        )
+    if isinstance(x._meta, np.ma.MaskedArray):
+        raise DTypeError(
+            "masked arrays are not supported, as the mask would be lost; pass da.ma.filled(a, 0) or "
+            "da.ma.getdata(a), and use dualad.where"
         )
     if any(map(isnan, x.shape)):
         x.compute_chunk_sizes()
