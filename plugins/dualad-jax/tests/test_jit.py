@@ -376,11 +376,16 @@ def test_tensors_made_inside_can_be_written_to(made, place):
     close(WRAPPERS[place](f)(X), want)
 
 
-def test_a_value_that_was_kept_says_that_its_program_has_ended():
-    kept = []
-    jax.jit(lambda x: kept.append(dualad.asarray(x)) or x)(X)
+@pytest.mark.parametrize("transform", [jax.jit, jax.vmap, lambda f: jax.grad(lambda x: jnp.sum(f(x)))])
+def test_a_value_that_was_kept_says_that_its_program_has_ended(transform):
+    kept, w = [], outer()
+    transform(lambda x: kept.append(dualad.asarray(x)) or x)(X)
     with pytest.raises(TracedValueError, match="has ended"):
         kept[0].tolist()
+    if transform is not jax.jit:  # which alone shows what is from outside
+        transform(lambda x: w.mul_(jnp.sum(x)) is None or x)(X)
+        with pytest.raises(TracedValueError, match="has ended"):
+            w.tolist()
 
 
 # -- what needs values --------------------------------------------------------------------------------
