@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from toys import ToyBackend, registered
 
 import dualad
 from dualad.backends import Backend, Device, hookimpl, register
@@ -117,3 +118,40 @@ def test_importing_dualad_imports_nothing_heavy():
 def test_devices_are_compared_by_name():
     assert Device("cuda:1") == Device("cuda", 1) == "cuda:1"
     assert Device("cuda") != Device("cuda:1")
+
+
+class _Nothing(ToyBackend):
+    """It takes infinity for a value that is not there yet, which goes where there is none already."""
+
+    def is_tracing(self, array):
+        return bool(np.isinf(array.data).any())
+
+    def check_write(self, old, new):
+        if not self.is_tracing(old):
+            raise dualad.BackendError("nothing would be written")
+
+
+WRITES = {
+    "an element": lambda x, endless: x.detach().__setitem__(0, endless),
+    "a view": lambda x, endless: x.detach()[1:].fill_(endless),
+    "all": lambda x, endless: x.detach().add_(endless),
+    "data": lambda x, endless: setattr(x, "data", x.detach() * endless),
+    "grad": lambda x, endless: setattr(x, "grad", x.detach() * endless),
+    "backward": lambda x, endless: (x * endless).sum().backward(),
+    "an optimizer": lambda x, endless: dualad.optim.SGD([x], lr=endless).step(),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_backend_may_refuse_what_is_written(name):
+    with registered(_Nothing()) as toy:
+        x = dualad.ones(3, device=toy.name, requires_grad=True)
+        if name == "an optimizer":
+            x.grad = dualad.ones(3, device=toy.name)
+        before = x.grad
+        with pytest.raises(dualad.BackendError, match="nothing would be written"):
+            WRITES[name](x, float("inf"))
+        assert x.detach().tolist() == [1.0, 1.0, 1.0]
+        assert x.grad is before
+        WRITES[name](x, 2.0)
+        WRITES[name](dualad.full_like(x, float("inf")).requires_grad_(), float("inf"))
