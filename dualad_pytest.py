@@ -24,10 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a backend that there is not, or that cannot be used here, before any test runs."""
     if named := config.getoption("--dualad-backend"):
         import dualad
-        from dualad.testing.devices import testable_devices
+        from dualad.testing.devices import usable_devices
 
         for name in named:
             try:
-                testable_devices(dualad.backends.get(name))
+                usable_devices(dualad.backends.get(name))
             except (dualad.BackendError, dualad.DeviceError) as error:
                 raise pytest.UsageError(f"--dualad-backend: {error}") from None

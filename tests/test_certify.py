@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -421,6 +422,24 @@ def test_a_backend_that_is_not_there_stops_pytest(tmp_path):
     result = _pytest(tmp_path, "--dualad-backend=abacus", "--pyargs", "dualad.testing.suite")
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--dualad-backend: there is no backend 'abacus'" in result.stderr
+
+
+def test_a_backend_without_devices_stops_pytest(tmp_path):
+    (tmp_path / "broken.py").write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from toys import Plugin, ToyBackend, register\n"
+        "class Broken(ToyBackend):\n"
+        "    def devices(self):\n"
+        "        return []\n"
+        "toy = Broken()\n"
+        "toy.name = 'broken'\n"
+        "register(Plugin(toy), 'broken')\n"
+    )
+    arguments = ["-p", "broken", "--dualad-backend=broken", "--pyargs", "dualad.testing.suite"]
+    result = _pytest(tmp_path, *arguments)
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--dualad-backend: the broken backend has no device at hand" in result.stderr
 
 
 def test_pytest_imports_nothing_of_dualad_for_others(tmp_path):

@@ -20,7 +20,7 @@ from ..batching import REGISTRY
 from ..engine.namespace import SPACES, ops
 from ..errors import DeviceError
 from .certificate import Certificate, Finding, Gap
-from .devices import testable_devices
+from .devices import usable_devices
 
 if TYPE_CHECKING:
     from .suite.catalogue import Check
@@ -107,7 +107,7 @@ def certify(
 
 def _places(backend: Backend, devices: str | Device | Sequence[str | Device] | None) -> list[str]:
     """Return the names of the devices to look at."""
-    here = testable_devices(backend)
+    here = usable_devices(backend)
     if devices is None:
         return [str(d) for d in here]
     asked = [Device(str(d)) for d in ([devices] if isinstance(devices, (str, Device)) else devices)]

@@ -9,7 +9,7 @@ from ..backends.device import devices_of
 from ..errors import DeviceError
 
 
-def testable_devices(backend: Backend) -> list[Device]:
+def usable_devices(backend: Backend) -> list[Device]:
     """Return a backend's devices.
 
     Raises

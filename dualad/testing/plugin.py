@@ -19,7 +19,7 @@ import dualad
 from dualad.backends import Backend
 from dualad.engine.recording import observers
 
-from .devices import testable_devices
+from .devices import usable_devices
 
 if TYPE_CHECKING:
     from .suite.catalogue import Check
@@ -35,7 +35,7 @@ def backends(config: pytest.Config) -> list[Backend]:
 
 def devices(config: pytest.Config) -> list[str]:
     """Return the devices that a run of pytest is for."""
-    return [str(d) for b in backends(config) for d in testable_devices(b)]
+    return [str(d) for b in backends(config) for d in usable_devices(b)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
