@@ -17,7 +17,7 @@ from ..errors import DTypeError, ShapeError
 from ..op import Op, Unary
 from ..rules import Joint
 from .common import all_axes, boolean, integer, one_axis
-from .conversion import asarray
+from .conversion import asarray, together
 from .elementwise import add, clip_above, equal, less, less_equal, logical_and, logical_or, not_equal
 from .indexing import take, take_along_axis
 
@@ -96,7 +96,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Any:
     if x1 is None and x2 is None:
         return nonzero(condition)
     if type(x1) in PYTHON_SCALARS and type(x2) in PYTHON_SCALARS:
-        x1 = asarray(x1, device=condition.device if isinstance(condition, Tensor) else None)
+        (_, x1) = together((condition, x1))
     if type(condition) is bool:
         beside = next((a.device for a in (x1, x2) if isinstance(a, Tensor)), None)
         condition = asarray(condition, device=beside)
