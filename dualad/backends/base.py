@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from math import prod
 from operator import attrgetter
@@ -18,10 +17,12 @@ import numpy as np
 from .. import dtypes
 from ..errors import BackendError, DeviceError, GapError
 from .device import Device, devices_of
+from .functions import Functions, gap_of
+from .host import drawn_by_numpy, scipy_function
+from .keys import Key, basic_key, is_basic
 from .versions import adapt
 
 Array = Any  # an array of the backend
-Key = Any  # an index: an int, slice, ellipsis, None, integer or boolean array, or a tuple of them
 
 
 class Backend:
@@ -175,7 +176,7 @@ class Backend:
     @cached_property
     def special(self) -> Any:
         """The special functions by name, as attributes."""
-        return _Functions(self, "special.")
+        return Functions(self, "special.")
 
     def special_function(self, name: str) -> Callable[..., Any]:
         """Return the function of ``scipy.special`` of that name, made to run on this backend's arrays.
@@ -267,7 +268,7 @@ class Backend:
     def getitem(self, array: Array, *, key: Key) -> Array:
         """Return ``array[key]`` for any key that NumPy takes."""
         if is_basic(key):
-            return array[_basic_key(key, array.shape)]
+            return array[basic_key(key, array.shape)]
         at = self._positions(array.shape, key)
         flat = self.xp.reshape(array, (-1,))
         ids = self._indices(at, self.device_of(array))
@@ -279,7 +280,7 @@ class Backend:
         parts = key if isinstance(key, tuple) else (key,)
         if is_basic(key) and None not in parts:  # the standard has no newaxis where it writes
             array = self.copy(array)
-            array[_basic_key(key, array.shape)] = value
+            array[basic_key(key, array.shape)] = value
             return array
         # Gather from the old elements followed by the new ones.
         at = self._positions(array.shape, key)
@@ -352,7 +353,7 @@ class Backend:
     @cached_property
     def namespace(self) -> Any:
         """What rules are given as ``xp``: the functions by name, as attributes."""
-        return _Functions(self)
+        return Functions(self)
 
     @cached_property
     def fuses(self) -> bool:
@@ -494,140 +495,3 @@ class Backend:
 
         None is the default stream, of the device of the other one. Nothing is waited for here.
         """
-
-
-def drawn_by_numpy(
-    generator: np.random.Generator,
-    kind: str,
-    shape: tuple[int, ...],
-    dtype: dtypes.DType,
-    parameters: list[Any],
-) -> np.ndarray:
-    """Return random numbers of NumPy in a dtype, drawn in it where NumPy can: they are others in each."""
-    draw, host = getattr(generator, kind), dtype.host
-    if kind == "integers":
-        return np.asarray(draw(*parameters, size=shape, dtype=host))
-    if kind == "binomial":  # NumPy takes no floating n
-        parameters = [parameters[0].astype(np.int64), parameters[1]]
-    if kind in ("poisson", "binomial"):
-        return np.asarray(draw(*parameters, size=shape)).astype(host)
-    half = dtype in dtypes.HALVES
-    values = np.asarray(draw(*parameters, size=shape, dtype="float32" if half else host))
-    if kind == "random" and half:  # rounding would give 1
-        steps = 2.0**8 if dtype is dtypes.bfloat16 else 2.0**11
-        values = np.floor(values * steps) / steps
-    return values.astype(host, copy=False)
-
-
-def gap_of(gaps: Mapping[str, str], name: str) -> str | None:
-    """Return the declared gap, a name or a pattern, that a function is part of; None if it is no gap."""
-    return name if name in gaps else next((gap for gap in gaps if fnmatchcase(name, gap)), None)
-
-
-def function_of(backend: Backend, name: str) -> Callable[..., Any]:
-    """Return a backend's function of that name.
-
-    Raises
-    ------
-    BackendError
-        If it has none, and declares no gap.
-    """
-    try:
-        return backend.function(name)
-    except AttributeError:
-        raise BackendError(
-            f"{name}: the {backend.name} backend has no such function; declare it in gaps"
-        ) from None
-
-
-#: The parts of a namespace that have functions of their own.
-_PARTS = ("fft", "linalg")
-
-
-class _Functions:
-    """A backend's functions by name, each looked up once and kept as an attribute."""
-
-    def __init__(self, backend: Backend, prefix: str = "") -> None:
-        self._backend, self._prefix = backend, prefix
-        self.fuses = backend.fuses
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # Python's own protocols
-            raise AttributeError(name)
-        is_part = not self._prefix and name in _PARTS
-        found = (
-            _Functions(self._backend, f"{name}.")
-            if is_part
-            else function_of(self._backend, self._prefix + name)
-        )
-        setattr(self, name, found)
-        return found
-
-
-def scipy_function(name: str) -> Callable[..., Any]:
-    """Return a function of ``scipy.special`` on NumPy arrays, its result of the dtype they promote to.
-
-    Raises
-    ------
-    BackendError
-        If SciPy is not installed.
-    """
-    try:
-        import scipy.special  # takes longer than all of dualad, and few programs need it
-    except ModuleNotFoundError:
-        raise BackendError(f"dualad.special.{name} needs SciPy: pip install 'dualad[special]'") from None
-    function = getattr(scipy.special, name)
-
-    # SciPy computes in double where a Python number is beside a float32 array, in single for float16.
-    def compute(*args: Any) -> Any:
-        y = function(*args)
-        if len(args) == 1 and getattr(args[0], "dtype", None) is y.dtype:
-            return y
-        want = np.result_type(*args)
-        return y.astype(want) if want.kind == y.dtype.kind and want != y.dtype else y
-
-    return compute
-
-
-BASIC_KEYS = (int, slice, type(None), type(...), np.integer)
-
-
-def is_basic(key: Key) -> bool:
-    """Whether a key is made of integers, slices, ellipses and newaxes alone."""
-    if type(key) is int or type(key) is slice:
-        return True
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(isinstance(k, BASIC_KEYS) and not isinstance(k, bool) for k in parts)
-
-
-def _basic_key(key: Key, shape: Sequence[int]) -> tuple[Any, ...]:
-    """Return a basic key as the standard demands it: complete, and with slices inside the bounds."""
-    parts = key if isinstance(key, tuple) else (key,)
-    used = sum(k is not None and k is not ... for k in parts)
-    if used > len(shape):
-        raise IndexError(f"too many indices: the array is {len(shape)}-dimensional, {used} given")
-    if ... not in parts:
-        parts = (*parts, ...)
-    out: list[Any] = []
-    axis = 0
-    for k in parts:
-        if k is ...:
-            axis += len(shape) - used
-            out.append(k)
-        elif k is None:
-            out.append(k)
-        else:
-            out.append(_inside(k, shape[axis], axis))
-            axis += 1
-    return tuple(out)
-
-
-def _inside(k: Any, n: int, axis: int) -> Any:
-    if isinstance(k, slice):
-        start, stop, step = k.indices(n)
-        if not range(start, stop, step):
-            return slice(0, 0, 1)
-        return slice(start, stop if stop >= 0 else None, step)
-    if not -n <= k < n:
-        raise IndexError(f"index {k} is out of bounds for axis {axis} with size {n}")
-    return int(k)

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import BY_NAME
-from .base import Backend, Key, drawn_by_numpy, is_basic, scipy_function
+from .base import Backend
 from .device import CPU, Device
 from .hookspecs import hookimpl
+from .host import drawn_by_numpy, scipy_function
+from .keys import Key, is_basic
 
 
 class NumpyBackend(Backend):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import function_of, gap_of
+from ..backends.functions import function_of, gap_of
 from ..backends.registry import BY_TYPE, Cache
 from ..errors import (
     AxisError,

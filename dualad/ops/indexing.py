@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import is_basic
+from ..backends.keys import is_basic
 from ..backends.registry import BY_TYPE
 from ..batching import reshaped, spread
 from ..engine.namespace import SPACES, ops

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import is_basic
+from ..backends.keys import is_basic
 from ..backends.registry import BY_TYPE, DTYPES
 from ..batching import apply, is_batched
 from ..dtypes import bool_

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .. import backends
 from .._version import __version__
 from ..backends import Backend, Device
-from ..backends.base import gap_of
+from ..backends.functions import gap_of
 from ..backends.registry import BY_TYPE
 from ..batching import REGISTRY
 from ..engine.namespace import SPACES, ops

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import dualad
 from dualad.backends import Backend
-from dualad.backends.base import gap_of
+from dualad.backends.functions import gap_of
 from dualad.dtypes import BY_NAME
 from dualad.errors import BackendError, DTypeError, GapError
 from dualad.op import REGISTRY

@@ -10,7 +10,7 @@ import numpy as np
 
 import dualad
 from dualad.backends import Backend, Device
-from dualad.backends.base import gap_of
+from dualad.backends.functions import gap_of
 from dualad.op import REGISTRY
 
 from .cases import COMPARED, NotHere, backend_of, expect, expect_close, expect_equal, has, host, native

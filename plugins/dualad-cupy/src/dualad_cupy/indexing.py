@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.backends.base import is_basic
+from dualad.backends.keys import is_basic
 from dualad.errors import DeviceError
 
 # What CUDA adds atomically. Half precision is left out: each of its sums would be rounded.

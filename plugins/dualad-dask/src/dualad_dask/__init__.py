@@ -14,7 +14,8 @@ import dask.array as da
 import numpy as np
 
 from dualad.backends import Backend, Device, hookimpl
-from dualad.backends.base import is_basic, scipy_function
+from dualad.backends.host import scipy_function
+from dualad.backends.keys import is_basic
 
 from . import blocks, indexing, namespace
 from .evaluation import compute, persist

@@ -11,7 +11,7 @@ from jax import lax
 from jax.core import Tracer
 
 from dualad.backends import Backend, is_deterministic, report_nondeterministic
-from dualad.backends.base import is_basic
+from dualad.backends.keys import is_basic
 from dualad.ops.keys import overwritten
 
 from .errors import values_needed

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dualad.backends.base import is_basic
+from dualad.backends.keys import is_basic
 
 Key = Any
 #: For each axis the integers that index it, None for an axis that is taken whole.
