@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import BackendError
-
-if TYPE_CHECKING:
-    from .base import Backend
 
 
 def gap_of(gaps: Mapping[str, str], name: str) -> str | None:
@@ -17,8 +14,8 @@ def gap_of(gaps: Mapping[str, str], name: str) -> str | None:
     return name if name in gaps else next((gap for gap in gaps if fnmatchcase(name, gap)), None)
 
 
-def function_of(backend: Backend, name: str) -> Callable[..., Any]:
-    """Return a backend's function of that name.
+def function_of(backend: Any, name: str) -> Callable[..., Any]:
+    """Return the function of that name of a `Backend`.
 
     Raises
     ------
@@ -40,18 +37,17 @@ _PARTS = ("fft", "linalg")
 class Functions:
     """A backend's functions by name, each looked up once and kept as an attribute."""
 
-    def __init__(self, backend: Backend, prefix: str = "") -> None:
+    def __init__(self, backend: Any, prefix: str = "") -> None:
         self._backend, self._prefix = backend, prefix
         self.fuses = backend.fuses
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Python's own protocols
             raise AttributeError(name)
-        is_part = not self._prefix and name in _PARTS
-        found = (
-            Functions(self._backend, f"{name}.")
-            if is_part
-            else function_of(self._backend, self._prefix + name)
-        )
+        found: Any
+        if name in _PARTS and not self._prefix:
+            found = Functions(self._backend, f"{name}.")
+        else:
+            found = function_of(self._backend, self._prefix + name)
         setattr(self, name, found)
         return found
